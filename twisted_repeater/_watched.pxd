@@ -8,5 +8,6 @@ cdef class WatchedMessage:
     cdef public double time, took
     cdef public Py_ssize_t number
     cdef public bint by_filter, passed
-    cdef object _message, _decode
+    cdef public object _message
+    cdef object _decode
     cdef _out(self)

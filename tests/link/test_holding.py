@@ -156,6 +156,62 @@ class HoldingTests(MemoryCase):
         self.assertEqual(server.received, [])
         self.assertEqual([name for name, *_ in world.calls], ["on_connect", "on_error"])
 
+    def test_watched(self) -> None:
+        """Who watches is told of each message what would be told if none were held, but for one that is."""
+        world, client, _, holder = self.holding(dialect=int32(to_server=MessageType({1: Words()})))
+        told: list[Any] = []
+        world.repeater.watch(told.append)
+        client.send_payloads(b"x", b"\xff", b"hold", b"y")
+        holder.decide(PASS_ON)
+        world.settle()
+        self.assertEqual([each.by_filter for each in told], [False, False, True, False])
+        self.assertEqual([each.message for each in told], ["x", None, "hold", "y"])
+
+    def test_watched_filter(self) -> None:
+        """Who watches is told which messages the application's filter has decided about, as ever."""
+
+        @wants(first_byte(b"w"))
+        def judge(message: bytes, link: Any) -> Verdict:
+            return PASS_ON
+
+        world, client, _, _ = self.holding(to_server_filter=judge)
+        told: list[Any] = []
+        world.repeater.watch(told.append)
+        client.send(b"w1", b"x")
+        self.assertEqual([each.by_filter for each in told], [True, False])
+        self.assertEqual([each.message for each in told], [b"w1", b"x"])
+
+    def test_unreadable_and_wanted_by_the_dialect(self) -> None:
+        """If a filter of the dialect wants a message that cannot be decoded, it is an error of its sender, too."""
+        seen: list[object] = []
+
+        def own(message: str, link: Any) -> Verdict:
+            seen.append(message)
+            return PASS_ON
+
+        dialect = int32(to_server=MessageType({1: Words()})).changed(filters=FilterPair(to_server=own))
+        world, client, server, holder = self.holding(dialect=dialect)
+        client.send_payloads(b"\xff", b"x")
+        self.assertEqual((seen, holder.asked), (["x"], ["x"]))
+        self.assertEqual([name for name, *_ in world.calls], ["on_connect", "on_error"])
+
+    def test_choose_again(self) -> None:
+        """When ``links`` answers otherwise, messages of others are held; a hold that is stopped holds none."""
+        world = self.memory()
+        holder, names = Holder(), {"ann"}
+        hold = world.repeater.hold(holder, links=lambda link: link.client_name in names)
+        ann, _ = world.linked("ann")
+        bob, _ = world.linked("bob")
+        names.symmetric_difference_update(("ann", "bob"))
+        hold.choose_again()
+        ann.send(b"1")
+        bob.send(b"2")
+        self.assertEqual(holder.asked, [b"2"])
+        hold.stop()
+        hold.choose_again()
+        bob.send(b"3")
+        self.assertEqual(holder.asked, [b"2"])
+
     def test_before_the_dialect(self) -> None:
         """A holder is asked behind the application's filters, and before those of the dialect, both ways."""
         seen: list[tuple[str, bytes]] = []

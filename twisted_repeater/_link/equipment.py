@@ -236,18 +236,19 @@ class Equipment:
     def _with_own(self, link: Pair, lane: Lane, own: Any, of_dialect: Any, holds: tuple[Hold, ...]) -> LaneSetup:
         """Return the setup for a lane with filters of its own, or with messages that may be held."""
         shared = self._setup(lane.direction, lane.setup.versions, bool(link.watches))
-        if not holds and own is None and of_dialect is self._of_dialect.get(lane.direction):
-            return shared
-        kind = self._type_of(lane.direction)
-        holding = HoldingFilter(self.holds, holds, link, lane, kind) if holds and self.holds is not None else None
-        provider = self._chained(lane.direction, own, of_dialect, holding)
-        setup = replace(
-            shared,
-            filter=filter_function(provider),
-            selector=selector_of(provider, kind.codec_of_filters(shared.versions[0])),
-            after_failure=after_failure_of(of_dialect),
-        )
-        return setup if holding is None else holding.equipped(setup)
+        kind, of_link = self._type_of(lane.direction), shared
+        if own is not None or of_dialect is not self._of_dialect.get(lane.direction):
+            provider = self._chained(lane.direction, own, of_dialect)
+            of_link = replace(
+                shared,
+                filter=filter_function(provider),
+                selector=selector_of(provider, kind.codec_of_filters(shared.versions[0])),
+                after_failure=after_failure_of(of_dialect),
+            )
+        if not holds or self.holds is None:
+            return of_link
+        holding = HoldingFilter(self.holds, holds, link, lane, kind, of_link)
+        return holding.equipped(self._chained(lane.direction, own, of_dialect, holding))
 
 
 def _joined(filters: Iterable[Any]) -> Any:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from .._lane.account import LaneWatch, WatchClock
 from .._lane.lane import Lane
 from .._lane.setup import LaneSetup
 from .._text import class_name, loggable, repr_of
@@ -27,6 +28,7 @@ from ..holding import HeldMessage, Holder
 from ..link import Link
 from ..selectors import Selector
 from ..verdicts import PASS_ON, Answer, Verdict
+from ..watching import WatchedMessage
 from .watching import LinksToWatch, chooser
 
 if TYPE_CHECKING:
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Hold", "HoldingFilter", "Holds"]
 
 log: Logger = Logger()
-
-UNREADABLE = object()
-"""Stands for a message that cannot be decoded, and that no filter of the application wants."""
 
 
 class Hold:
@@ -60,6 +59,11 @@ class Hold:
         if not self.over:
             self.over = True
             self._holds.remove(self)
+
+    def choose_again(self) -> None:
+        """Ask again which links are chosen, as the answer of ``links`` has changed."""
+        if not self.over:
+            self._holds.choose_again(self)
 
     def wants(self, link: Link) -> bool:
         """Return whether its holder is asked about the messages of a link."""
@@ -94,8 +98,8 @@ class Holds:
         self._pairs = pairs
         self._equip = equip
         self._holds: tuple[Hold, ...] = ()
-        self._equipped: WeakSet[Pair] = WeakSet()
-        """The links whose lanes have, or are to get, a `HoldingFilter`."""
+        self._equipped: WeakKeyDictionary[Pair, tuple[Hold, ...]] = WeakKeyDictionary()
+        """The holds of the links whose lanes have, or are to get, a `HoldingFilter`."""
 
     def __bool__(self) -> bool:
         return bool(self._holds)
@@ -116,6 +120,12 @@ class Holds:
             if not pair.over:
                 self._equip(pair)
 
+    def choose_again(self, hold: Hold) -> None:
+        """Equip the links that a hold chooses now and has not before, and those that it chooses no more."""
+        for pair in list(self._pairs):
+            if pair.made and not pair.over and hold.wants(pair.link) is not (hold in self._equipped.get(pair, ())):
+                self._equip(pair)
+
     def renamed(self, pair: Pair) -> None:
         """A link has another name: others may hold its messages now."""
         if pair in self._equipped or self.of(pair):
@@ -125,9 +135,9 @@ class Holds:
         """Return the holds that want a link; its lanes are equipped for them now."""
         chosen = tuple(hold for hold in self._holds if hold.wants(pair.link))
         if chosen:
-            self._equipped.add(pair)
+            self._equipped[pair] = chosen
         else:
-            self._equipped.discard(pair)
+            self._equipped.pop(pair, None)
         return chosen
 
 
@@ -138,12 +148,22 @@ class HoldingFilter:
     that a message that nobody wants may be one that cannot be decoded.
     """
 
-    def __init__(self, holds: Holds, chosen: tuple[Hold, ...], pair: Pair, lane: Lane, kind: MessageType) -> None:
+    def __init__(
+        self,
+        holds: Holds,
+        chosen: tuple[Hold, ...],
+        pair: Pair,
+        lane: Lane,
+        kind: MessageType,
+        plain: LaneSetup,
+    ) -> None:
         self._holds = holds
         self._chosen = chosen
         self._pair = pair
         self._lane = lane
         self._kind = kind
+        self._plain = plain
+        """The setup of the lane without holders."""
         self._read = kind.reader(lane.setup.versions[0])
         self._inner: FilterFunction | None = None
         self._selector: Selector | None = None
@@ -152,7 +172,11 @@ class HoldingFilter:
         self._payload = b""
         """Its payload."""
         self._original: object = None
-        """It, as it was decoded."""
+        """It, as it was decoded; its payload if that was not possible."""
+        self._readable = True
+        """Whether it could be decoded."""
+        self.holds_it: bool = False
+        """Whether a holder decides about it."""
 
     def around(self, inner: Any) -> Any:
         """Return this filter around that of the application, ``None`` without one."""
@@ -163,30 +187,48 @@ class HoldingFilter:
         both.__qualname__ = both.filter.__qualname__ = "no filter" if inner is None else name_of(inner)  # for errors
         return both
 
-    def equipped(self, setup: LaneSetup) -> LaneSetup:
-        """Return a setup whose filter has this one inside, and sees all messages."""
-        return replace(setup, decode=self.decode, selector=None)
+    def equipped(self, provider: Any) -> LaneSetup:
+        """Return the setup for all messages, with a filter that has this one inside."""
+        plain = self._plain
+        watch = None if plain.watch is None else _HeldWatch(plain.watch, self)
+        return replace(plain, filter=filter_function(provider), decode=self.decode, selector=None, watch=watch)
 
     def decode(self, payload: bytes) -> object:
-        """Return the message of a payload. See `LaneSetup`."""
+        """Return the message of a payload, or the payload itself if it cannot be decoded. See `LaneSetup`.
+
+        If a filter wants it, raise the error.
+        """
         selector = self._selector
-        self._payload = payload
+        self._payload, self.holds_it, self._readable = payload, False, True
         self._wanted = self._inner is not None and (selector is None or selector.matches(payload, 0, len(payload)))
         try:
             self._original = payload if self._read is None else self._read(payload)
         except KeyboardInterrupt:
             raise
         except BaseException:
-            if self._wanted:
+            if self._is_wanted(payload):
                 raise
-            self._original = UNREADABLE
+            self._readable, self._original = False, payload
         return self._original
+
+    def _is_wanted(self, payload: bytes) -> bool:
+        """Return whether a filter would look at a message if nobody held any."""
+        selector = self._plain.selector
+        return self._plain.filter is not None and (selector is None or selector.matches(payload, 0, len(payload)))
+
+    def corrected(self, message: WatchedMessage) -> WatchedMessage:
+        """Return what watchers are told: the same as if no message were held, but for the one that is."""
+        if message.by_filter and not self.holds_it:
+            message.by_filter = self._is_wanted(message.payload)
+        found = message.message  # now, as this may decode it, and later this filter is at another one
+        message._message = found if self._readable else None
+        return message
 
     def _ask_inner(self, message: object, link: Link) -> Answer:
         return self._inner(message, link) if self._wanted and self._inner is not None else PASS_ON
 
     def _ask_holders(self, message: object, link: Link) -> Answer:
-        if message is UNREADABLE:
+        if not self._readable:
             return PASS_ON
         for hold in self._chosen:
             if not hold.over:
@@ -218,6 +260,7 @@ class HoldingFilter:
 
     def _wait_for(self, answer: Deferred[Verdict]) -> Deferred[Verdict]:
         """Wait for a holder, without the deadline of the application's filters."""
+        self.holds_it = True
         if not answer.called:
             self._holds.held.add(self._lane)
             self._pair.time_verdict(self._lane)
@@ -228,3 +271,16 @@ class HoldingFilter:
         self._holds.held.discard(self._lane)
         self._pair.time_verdict(self._lane)
         return result
+
+
+class _HeldWatch:
+    """Tells those who watch of the messages of one lane."""
+
+    def __init__(self, watch: LaneWatch, holding: HoldingFilter) -> None:
+        self.clock: WatchClock = watch.clock
+        self._tell = watch.message_watched
+        self._corrected = holding.corrected
+
+    def message_watched(self, message: WatchedMessage) -> None:
+        """See `LaneWatch`."""
+        self._tell(self._corrected(message))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import cast
+from types import FunctionType, MethodType
+from typing import Final, cast
+from weakref import WeakSet
 
 from .._text import guarded_text, repr_of, text_of
 from .._types import Filter, FilterFunction, FilterPairObject, Filters, Message
@@ -23,6 +25,9 @@ class _Payloads(RawCodec):
 
 PAYLOADS = _Payloads()
 """Asks a filter which messages it wants to see by the bytes alone."""
+
+_fitting: Final[WeakSet[FunctionType]] = WeakSet()
+"""Functions whose bound methods take a message and a link. Each link may get a chain, and signatures are dear."""
 
 
 def filter_function(provider: object) -> FilterFunction:
@@ -50,6 +55,9 @@ def filter_function(provider: object) -> FilterFunction:
 def checked_function(provider: object) -> FilterFunction:
     """Return the callable of a filter; raise ``TypeError`` if it cannot be called with a message and a link."""
     function = filter_function(provider)
+    plain = function.__func__ if type(function) is MethodType else None
+    if type(plain) is FunctionType and plain in _fitting:
+        return function
     try:
         signature = inspect.signature(function)
     except ValueError:
@@ -58,6 +66,8 @@ def checked_function(provider: object) -> FilterFunction:
         signature.bind(None, None)
     except TypeError:
         raise TypeError(f"a filter takes a message and its link, {name_of(provider)} takes {signature}") from None
+    if type(plain) is FunctionType:
+        _fitting.add(plain)
     return function
 
 

@@ -155,6 +155,22 @@ class PlainTests(SynchronousTestCase):
         self.assertEqual(found, {"a.1": "1", "a.2.b": "2", "\\ud800": "", "d.e": "x"})
         self.assertEqual((about(b"{not").summary, about(b"{not").fields), ("{not", None))
 
+    def test_large_json(self) -> None:
+        """JSON that would take long to read is shown as text, and of a list only the rows that are shown are made."""
+        large = b'{"a":"%s"}' % (b"x" * 64 * 1024)
+        self.assertIsNone(about(large).fields)
+
+        class Long(list[Any]):
+            """A list that is never read to its end."""
+
+            def __iter__(self) -> Any:
+                yield from ("a", "b", "c")
+                raise AssertionError("too far")
+
+        found = described({"x": Long(["a"])}, Space(10, 2, 1000)).fields
+        assert found is not None
+        self.assertEqual([field.name for field in found], ["x.1", "x.2", "…"])
+
     def test_classes(self) -> None:
         """Named tuples, structs and mappings have fields; what has none is shown by its repr."""
         self.assertEqual(

@@ -72,6 +72,24 @@ class InputTests(EditingCase):
         self.assertIn("set is for a message that is held", str(error))
         self.assertIs(Input().text, UNSET)
 
+    def test_many_links(self) -> None:
+        """A message for many links is read once for each version, and may not be too large for so many."""
+        self.begin(dialects.int32())
+        reads: list[bytes] = []
+        read: Any = self.editor._read
+
+        def reading(link: Any, direction: Direction, payload: bytes, instead_of: Any) -> Any:
+            reads.append(payload)
+            return read(link, direction, payload, instead_of)
+
+        self.patch(self.editor, "_read", reading)
+        self.assertEqual(self.editor.send_each([self.link] * 3, TO_SERVER, Input(text="one")), [b"one"] * 3)
+        self.assertEqual(reads, [b"one"])
+        large = Input(text="x" * 1_000_000)
+        self.assertEqual(len(self.editor.send_each([self.link] * 16, TO_SERVER, large)), 16)
+        error = self.assertRaises(InputError, self.editor.send_each, [self.link] * 17, TO_SERVER, large)
+        self.assertIn("on 17 links at once a message may have at most 986895 bytes", str(error))
+
     def test_not_a_message(self) -> None:
         """Bytes that the codec or the framing refuses are an error of whoever wrote them."""
         self.begin(dialects.lines(), b"x")
@@ -96,6 +114,12 @@ class FixTests(EditingCase):
         expected = fix_message(NewOrderSingle({11: "1", 55: "IBM", 38: 500}), 7)
         self.assertEqual(changed.data, expected.data)
         self.assertIs(type(changed), NewOrderSingle)
+
+    def test_too_many_fields(self) -> None:
+        """A message that is written by hand has not so many fields that reading it keeps links waiting."""
+        text = r"35=D\x01" + r"55=a\x01" * 10_000
+        error = self.assertRaises(InputError, self.editor.send, self.link, TO_SERVER, Input(text=text))
+        self.assertIn("may have 10000 fields; use set", str(error))
 
     def test_whole(self) -> None:
         """A whole message may have a wrong length and sum, and gets the number of the held one."""

@@ -114,6 +114,21 @@ class HeldTests(SynchronousTestCase):
         self.held.release_of({1}, "owner gone")
         self.assertEqual(self.told[-2:], [(1, "owner gone"), (2, "link ended")])
 
+    def test_in_turns(self) -> None:
+        """If a rule holds many messages, others have their turn while they are released, and each goes once."""
+        self.patch(module, "AT_ONCE", 2)
+        rule = self.rule()
+        for _ in range(5):
+            self.hold(rule)
+        self.held.release_of({1}, "rule removed")
+        self.assertEqual(len(self.held), 3)
+        self.held.settle(self.held.get("edge", 4), "dropped")
+        self.clock.advance(0)
+        self.clock.advance(0)
+        self.assertEqual(len(self.held), 0)
+        self.assertEqual([number for number, how in self.told if how == "rule removed"], [1, 2, 3, 5])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_remembered(self) -> None:
         """What has become of messages is known for the last thousand."""
         for _ in range(REMEMBERED + 1):

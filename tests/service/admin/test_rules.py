@@ -124,6 +124,30 @@ class RuleTests(SynchronousTestCase):
         self.it.debugged.rules.remove_of("s")
         self.assertIsNone(pair_of(self.it.world.repeater.links()[0]).lanes[0].setup.filter)
 
+    def test_links_are_left_alone(self) -> None:
+        """A rule that is made or removed concerns only the links that are wanted now and were not, or no more."""
+        self.begin()
+        for name in ("ann", "bob"):
+            self.it.world.connect(name)
+        lanes = [pair_of(link).lanes[0] for link in self.it.world.repeater.links()]
+
+        def setups() -> list[object]:
+            return [lane.setup for lane in lanes]
+
+        plain = setups()
+        ann = self.it.rule("s", client="a*")
+        first = setups()
+        self.assertEqual([new is old for new, old in zip(first, plain, strict=True)], [False, True])
+        everyone = self.it.rule("s")
+        second = setups()
+        self.assertEqual([new is old for new, old in zip(second, first, strict=True)], [True, False])
+        self.it.debugged.rules.remove(everyone)
+        self.assertEqual([setups()[0] is second[0], setups()[1] is plain[1]], [True, True])
+        self.it.debugged.rules.remove(ann)
+        self.assertEqual(setups(), plain)
+        self.it.rule("s")
+        self.assertNotEqual(setups()[0], plain[0])
+
     def test_limits(self) -> None:
         """There may be so many rules, and none of a repeater that is shut down."""
         self.begin()

@@ -202,6 +202,17 @@ class SetTests(SynchronousTestCase):
         self.assertEqual(with_fields('{"a": 1}', {"a": None}), '{"a":null}')
         for message in (b"text", b"[1]"):
             self.assert_wrong(message, "a", 1, "the message has no fields")
+        self.assert_wrong(b'{"a":"%s"}' % (b"x" * 64 * 1024), "a", 1, "the message has no fields")
+        self.assertEqual(with_fields(b'{"a":1,"b":2}', {"a": 3, "b": 4}), b'{"a":3,"b":4}')
+
+    def test_too_many(self) -> None:
+        """Of a large message few fields can be set at once, as each one costs a copy of all of it."""
+        changes = {f"argument {number}": "x" for number in (1, 2, 3)}
+        message = Command("SET", b"a", b"b", b"c")
+        self.assertEqual(with_fields(message, changes, 100).arguments, (b"x", b"x", b"x"))
+        with self.assertRaisesRegex(InputError, "of a message of 500000 bytes, at most 2 fields can be set at once"):
+            with_fields(message, changes, 500_000)
+        with_fields(message, {"argument 1": "x"}, 5_000_000)
 
     def test_none(self) -> None:
         """Something must be set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from secrets import token_hex
 from typing import Any, Final
@@ -14,7 +14,7 @@ from ..._text import printable, told
 from ...errors import ConnectingError
 from ...link import Link
 from ...model import Direction, Side
-from .answers import ApiError
+from .answers import ApiError, json_of
 from .editing import Editor
 from .escaped import clean
 from .held import HeldItem, HeldMessages
@@ -181,6 +181,15 @@ class Debugger:
             message=message,
             settable=settable,
         )
+
+    def held_in_pieces(self, repeater: str) -> Iterator[bytes]:
+        """Return what a repeater holds as JSON, one message in each piece. One that went on meanwhile is left out."""
+        before = start = b'{"held":[\n'
+        for item in self.held.of(repeater):
+            if self.held.holds(item):
+                yield before + json_of(self.shown(item))
+                before = b",\n"
+        yield (start if before is start else b"") + b"\n]}\n"
 
     def _was_held(self, item: HeldItem) -> None:
         """Tell the streams in the next turn of the reactor: then it is known what waits behind the message."""

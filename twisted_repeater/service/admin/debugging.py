@@ -19,6 +19,7 @@ from .debugger import Debugged, Debugger
 from .events import EventWriter
 from .held import Gone, HeldItem
 from .links import Changed
+from .pieces import answer_in_pieces
 from .routes import Call, Route
 from .rules import TooManyRules
 from .shapes import (
@@ -133,10 +134,10 @@ def remove_rule(call: Call[Nothing, None]) -> Rule:
 # -- held messages ----------------------------------------------------------------------------------------------------
 
 
-def list_held(call: Call[Nothing, None]) -> HeldList:
-    """Show what is held."""
-    debugger, debugged = _debugger(call), _debugged(call)
-    return HeldList([debugger.shown(item) for item in debugger.held.of(debugged.administered.name)])
+def list_held(call: Call[Nothing, None]) -> object:
+    """Begin to write what is held: to describe a thousand messages takes long, and some may have a megabyte."""
+    pieces = _debugger(call).held_in_pieces(_debugged(call).administered.name)
+    return answer_in_pieces(call.request, pieces, 1)
 
 
 def show_held(call: Call[Nothing, None]) -> Held:
@@ -206,8 +207,8 @@ def send_to_client(call: Call[Nothing, SendBody]) -> Changed:
 
 def _send(call: Call[Nothing, SendBody], links: list[Link]) -> Changed:
     editor, direction = _debugged(call).editor, Direction(call.body.direction)
-    messages = [(link, editor.send(link, direction, call.body.message)) for link in links]
-    sent = sum(_sent(link, direction, message) for link, message in messages)
+    messages = editor.send_each(links, direction, call.body.message)
+    sent = sum(_sent(link, direction, message) for link, message in zip(links, messages, strict=True))
     if not sent:
         side = direction.target.value
         raise ApiError(http.CONFLICT, f"the {side} takes no message now: it is leaving, or its dialect says no")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
@@ -26,7 +26,7 @@ from ...dialects.redis.messages import Raw as RawCommand
 from .escaped import clean, escaped, one_line
 from .fix_names import FIELDS, TYPES
 
-__all__ = ["Described", "Field", "Space", "described", "parts_named", "types_of"]
+__all__ = ["LARGEST_JSON", "Described", "Field", "Space", "described", "parts_named", "types_of"]
 
 KINDS: Final = {
     "+": "status", "-": "error", "$": "string", "*": "array", ":": "integer", "_": "null", "%": "map", "~": "set",
@@ -40,6 +40,9 @@ REPORT: Final = {
     "L": "Line", "R": "Routine",
 }  # fmt: skip
 """What the letters in an error of PostgreSQL stand for."""
+
+LARGEST_JSON: Final = 64 * 1024
+"""How long a payload that may be JSON may be to be read as such. That of a megabyte would keep links waiting."""
 
 DEPTH: Final = 8
 """How deep the parts of a message that are shown may be in each other."""
@@ -186,7 +189,7 @@ def _rows_and_line(message: Any) -> tuple[Iterator[Row] | None, str | None]:
 def _of_value(message: Any) -> tuple[Iterator[Row] | None, str | None]:
     """Return the parts of a payload, or of a value of a plain class. One in JSON has those of its object."""
     if isinstance(message, (bytes, str)):
-        if message[:1] in (b"{", "{"):
+        if message[:1] in (b"{", "{") and len(message) <= LARGEST_JSON:
             try:
                 read = json.loads(message)
             except (ValueError, RecursionError):
@@ -298,12 +301,12 @@ def _named(value: Any) -> tuple[str, ...] | None:
 
 def _rows(value: Any, name: str = "", depth: int = DEPTH) -> Iterator[Row]:
     """Return the rows of a value: one for each simple part, named by the way to it, such as ``will.topic``."""
-    own = parts_named(value)
+    own: Iterable[tuple[str, Any]] | None = parts_named(value)
     if own is None and isinstance(value, Mapping):
-        own = [(key if isinstance(key, str) else _written(key, 100)[0], item) for key, item in value.items()]
+        own = ((key if isinstance(key, str) else _written(key, 100)[0], item) for key, item in value.items())
     elif own is None and isinstance(value, (list, tuple, set, frozenset)):
-        own = [_element(number, item) for number, item in enumerate(value, 1)]
-        if name and own and isinstance(value, (list, tuple)) and all(isinstance(item, int) for item in value):
+        own = (_element(number, item) for number, item in enumerate(value, 1))
+        if name and value and isinstance(value, (list, tuple)) and all(isinstance(item, int) for item in value):
             yield name, value, None
             return
     if own is None or not depth:

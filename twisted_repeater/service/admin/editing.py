@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from binascii import Error as Base64Error
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from msgspec import UNSET
 
@@ -26,9 +26,16 @@ from ...model import Direction
 from .escaped import unescaped
 from .setting import InputError, with_fields
 from .shapes import Input
+from .shown import payload_of
 from .wire import Wire
 
 __all__ = ["Editor", "InputError"]
+
+MOST_SENT: Final = 16 * 1024 * 1024
+"""How many bytes may be sent by one call to all clients of a name."""
+
+MOST_FIELDS: Final = 10_000
+"""How many fields a message of FIX that somebody writes may have. A hundred thousand would keep links waiting."""
 
 
 class Editor:
@@ -55,7 +62,7 @@ class Editor:
         self.check_alterable(held.message, "changed")
         if given.set is not UNSET:
             _check_one(given)
-            message = with_fields(held.message, given.set)
+            message = with_fields(held.message, given.set, len(payload_of(held) or b""))
         else:
             message = self._read(held.link, held.direction, payload_in(given), held.message)
         return self._checked(held.link, held.direction, message)
@@ -75,6 +82,19 @@ class Editor:
             except (TypeError, ValueError) as error:
                 raise InputError(str(error)) from error
         return self._checked(link, direction, message)
+
+    def send_each(self, links: list[Link], direction: Direction, given: Input) -> list[Any]:
+        """Return the message for each of some links. It is read once for each version that they speak."""
+        size = len(payload_in(given))
+        if len(links) > 1 and size * len(links) > MOST_SENT:
+            most = MOST_SENT // len(links)
+            raise InputError(f"on {len(links)} links at once a message may have at most {most} bytes, not {size}")
+        made: dict[int, Any] = {}
+        for link in links:
+            version = self._wire.version(link, direction)
+            if version not in made:
+                made[version] = self.send(link, direction, given)
+        return [made[self._wire.version(link, direction)] for link in links]
 
     def _read(self, link: Link, direction: Direction, payload: bytes, instead_of: Any) -> Any:
         """Return the message of a payload, as people write it."""
@@ -138,6 +158,10 @@ def _fix(payload: bytes, instead_of: Any) -> FixMessage:
         payload: fields, each with SOH (``\x01``) behind it; at the last one it may be missing.
         instead_of: the message whose place it takes; it gets the number of that one. ``None`` if it is sent alone.
     """
+    if payload.count(b"\1") > MOST_FIELDS:
+        raise InputError(
+            f"a message of FIX that is written by hand may have {MOST_FIELDS} fields; use set to change one"
+        )
     fields = _fix_fields(payload)
     kinds = [value for tag, value in fields if tag == 35]
     if len(kinds) != 1 or not kinds[0]:

@@ -10,6 +10,7 @@ keep their order.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,9 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 
 REMEMBERED: Final = 1000
 """Of how many messages that are not held any more it is known what became of them."""
+
+AT_ONCE: Final = 50
+"""How many messages are released before the reactor can do other work. What waits behind each goes on as well."""
 
 
 class Gone(Exception):
@@ -115,6 +119,10 @@ class HeldMessages:
             raise Gone(self._settled.get(number) if item is None else None)
         return item
 
+    def holds(self, item: HeldItem) -> bool:
+        """Return whether a message is still held."""
+        return item.id in self._held
+
     def hold(self, rule: HoldRule, repeater: str, message: HeldMessage) -> Deferred[Verdict] | None:
         """Hold a message; return ``None`` if too much is held."""
         payload = payload_of(message)
@@ -144,10 +152,16 @@ class HeldMessages:
         item.verdict.callback(verdict)
 
     def release_of(self, rules: Collection[int], how: str) -> None:
-        """Release everything that some rules hold, in the order in which it came."""
-        for item in [item for item in self._held.values() if item.rule.id in rules]:
-            if item.id in self._held:  # the one before may have ended its link
+        """Release everything that some rules hold, in the order in which it came: much of it in several turns."""
+        self._release(deque(item for item in self._held.values() if item.rule.id in rules), how)
+
+    def _release(self, items: deque[HeldItem], how: str) -> None:
+        for _ in range(min(AT_ONCE, len(items))):
+            item = items.popleft()
+            if item.id in self._held:  # somebody may have settled it, or the one before has ended its link
                 self.settle(item, how)
+        if items:
+            self._clock.callLater(0, self._release, items, how)
 
     def _take(self, number: int, how: str) -> Any:
         """Take a message off the list."""

@@ -5,19 +5,15 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator
-from itertools import islice
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
-from twisted.internet.interfaces import IPullProducer
-from twisted.web.server import NOT_DONE_YET
-from zope.interface import implementer
 
 from ..._link.link import Link, pair_of
 from ..._text import address_text
 from ...model import Direction
 from .answers import Nothing, json_of
-from .request import GuardedRequest
+from .pieces import answer_in_pieces
 from .routes import Call, Route
 from .subject import AdministeredRepeater
 
@@ -130,35 +126,7 @@ def _way(administered: AdministeredRepeater, link: Link, direction: Direction) -
 
 def show_all(call: Call[LinksQuery, None]) -> object:
     """Begin to write the links; there may be thousands."""
-    query, administered, request = call.query, call.administered, call.request
-    request.begin()
-    if request.method == b"HEAD":
-        request.finish()  # type: ignore[no-untyped-call]
-    else:
-        request.registerProducer(_Pieces(request, _links(administered, query)), False)  # type: ignore[no-untyped-call]
-    return NOT_DONE_YET
-
-
-@implementer(IPullProducer)
-class _Pieces:
-    """Writes an answer piece by piece, as fast as the client receives it."""
-
-    def __init__(self, request: GuardedRequest, pieces: Iterator[bytes]) -> None:
-        self._request = request
-        self._pieces = pieces
-
-    def resumeProducing(self) -> None:
-        """See `IPullProducer`."""
-        pieces = list(islice(self._pieces, LINKS_AT_ONCE))
-        if pieces:
-            self._request.write(b"".join(pieces) or b" ")  # type: ignore[no-untyped-call]  # nothing would not go on
-        else:
-            self._request.unregisterProducer()  # type: ignore[no-untyped-call]
-            self._request.finish()  # type: ignore[no-untyped-call]
-
-    def stopProducing(self) -> None:
-        """See `IPullProducer`."""
-        self._pieces = iter(())
+    return answer_in_pieces(call.request, _links(call.administered, call.query), LINKS_AT_ONCE)
 
 
 def _links(administered: AdministeredRepeater, query: LinksQuery) -> Iterator[bytes]:

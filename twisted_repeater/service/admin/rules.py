@@ -115,6 +115,8 @@ class Rules:
         self._held = held
         self._numbers = numbers
         self._rules: dict[int, HoldRule] = {}
+        self._clients: dict[str | None, Criteria] = {}
+        """One of the criteria for each pattern of names: thousands of links may be asked about."""
         self._hold: Hold | None = None
 
     def list(self) -> list[Rule]:
@@ -162,13 +164,16 @@ class Rules:
 
     def _ask_anew(self) -> None:
         """Let the repeater ask about the links that the rules want now."""
-        before = self._hold
-        self._hold = self.repeater.hold(self._ask, links=self._wants_link) if self._rules else None
-        if before is not None:
-            before.stop()
+        self._clients = {rule.criteria.client: rule.criteria for rule in self._rules.values()}
+        if self._hold is None or self._hold.over:
+            self._hold = self.repeater.hold(self._ask, links=self._wants_link) if self._rules else None
+        elif self._rules:
+            self._hold.choose_again()
+        else:
+            self._hold.stop()
 
     def _wants_link(self, link: Link) -> bool:
-        return any(rule.criteria.wants_link(link) for rule in self._rules.values())
+        return None in self._clients or any(criteria.wants_link(link) for criteria in self._clients.values())
 
     def _ask(self, message: HeldMessage) -> Deferred[Verdict] | None:
         """Return a Deferred if a message is to be held. See `Holder`."""

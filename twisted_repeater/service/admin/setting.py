@@ -15,7 +15,7 @@ from ...dialects.fix.message import Message as FixMessage
 from ...dialects.hl7.messages import Message as Hl7Message
 from ...dialects.redis.messages import Command, Reply
 from .answers import ApiError
-from .described import Described, parts_named
+from .described import LARGEST_JSON, Described, parts_named
 from .escaped import unescaped
 from .fix_names import FIELDS, NUMBERS
 
@@ -23,6 +23,9 @@ __all__ = ["InputError", "settable", "with_fields"]
 
 FIXED: Final = frozenset({"8", "9", "10", "34", "35", "MSH-1", "MSH-2"})
 """Fields of FIX that the repeater writes, or that say what the message is, and the delimiters of HL7."""
+
+MOST_COPIED: Final = 1024 * 1024
+"""How many bytes may be copied to set fields. For each one all of the message is, except in FIX and JSON."""
 
 SCALARS: Final = (bytes, str, bool, int, float)
 
@@ -47,19 +50,23 @@ def settable(message: Any, about: Described) -> list[str]:
     return names
 
 
-def with_fields(message: Any, changes: Mapping[str, Any]) -> Any:
+def with_fields(message: Any, changes: Mapping[str, Any], size: int = 0) -> Any:
     r"""Return a message with other values in some fields.
 
     Args:
         message: the message.
         changes: names and values. Texts may have escapes such as ``\x01``; ``None`` takes the field away, where that is
             possible.
+        size: how many bytes the message has.
 
     Raises:
-        InputError: there is no such field, or it cannot have the value.
+        InputError: there is no such field, or it cannot have the value, or these are too many for such a large message.
     """
     if not changes:
         raise InputError("set must have a field at least")
+    if len(changes) > 1 and len(changes) * size > MOST_COPIED and not isinstance(message, FixMessage):
+        most = max(1, MOST_COPIED // size)
+        raise InputError(f"of a message of {size} bytes, at most {most} fields can be set at once; give it as text")
     try:
         return _with_fields(message, changes)
     except InputError:
@@ -71,6 +78,8 @@ def with_fields(message: Any, changes: Mapping[str, Any]) -> Any:
 def _with_fields(message: Any, changes: Mapping[str, Any]) -> Any:
     if isinstance(message, FixMessage):
         return message.changed({_tag(name): _fix_value(value) for name, value in changes.items()})
+    if isinstance(message, (bytes, str)):
+        return _in_json(message, changes)
     for name, value in changes.items():
         if isinstance(message, Hl7Message):
             message = _in_hl7(message, name, value)
@@ -78,8 +87,6 @@ def _with_fields(message: Any, changes: Mapping[str, Any]) -> Any:
             message = _in_command(message, name, value)
         elif isinstance(message, Reply):
             message = _in_reply(message, name, value)
-        elif isinstance(message, (bytes, str)):
-            message = _in_json(message, name, value)
         else:
             message = _replaced(message, name, value)
     return message
@@ -152,14 +159,16 @@ def _in_reply(message: Reply, name: str, value: Any) -> Reply:
     return Reply(None if value is None else _converted(old, value, name))
 
 
-def _in_json(message: bytes | str, name: str, value: Any) -> bytes | str:
+def _in_json(message: bytes | str, changes: Mapping[str, Any]) -> bytes | str:
     try:
-        read = json.loads(message)
+        read = json.loads(message) if len(message) <= LARGEST_JSON else None
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):
         raise InputError("the message has no fields; give it as text, hex or base64")
-    text = json.dumps(_replaced(read, name, value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for name, value in changes.items():
+        read = _replaced(read, name, value)
+    text = json.dumps(read, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text if isinstance(message, str) else text.encode("utf-8", "surrogatepass")
 
 

@@ -42,7 +42,7 @@ class Room(NamedTuple):
 IN_STREAM: Final = Room(Space(value=1000, rows=200, total=16_000), bytes=4096, decoded=0)
 """What streams and lists show."""
 
-FULL: Final = Room(Space(value=64 * 1024, rows=10_000, total=LARGEST), bytes=LARGEST, decoded=LARGEST)
+FULL: Final = Room(Space(value=64 * 1024, rows=3000, total=LARGEST), bytes=LARGEST, decoded=64 * 1024)
 """What is shown of one message that somebody asks for."""
 
 
