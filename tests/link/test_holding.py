@@ -190,7 +190,7 @@ class HoldingTests(MemoryCase):
             return PASS_ON
 
         dialect = int32(to_server=MessageType({1: Words()})).changed(filters=FilterPair(to_server=own))
-        world, client, server, holder = self.holding(dialect=dialect)
+        world, client, _, holder = self.holding(dialect=dialect)
         client.send_payloads(b"\xff", b"x")
         self.assertEqual((seen, holder.asked), (["x"], ["x"]))
         self.assertEqual([name for name, *_ in world.calls], ["on_connect", "on_error"])
