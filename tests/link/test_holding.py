@@ -202,6 +202,7 @@ class HoldingTests(MemoryCase):
         hold = world.repeater.hold(holder, links=lambda link: link.client_name in names)
         ann, _ = world.linked("ann")
         bob, _ = world.linked("bob")
+        world.linked("eve")
         names.symmetric_difference_update(("ann", "bob"))
         hold.choose_again()
         ann.send(b"1")
