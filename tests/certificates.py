@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet.ssl import Certificate, PrivateCertificate
 
-__all__ = ["Authority", "Issued"]
+__all__ = ["Authority", "Issued", "without_openssl"]
 
 PEM = serialization.Encoding.PEM
 
 DAY = datetime.timedelta(days=1)
+
+
+def without_openssl() -> AbstractContextManager[Any]:
+    """In this context Twisted has no TLS, as without the extra."""
+    original = builtins.__import__
+
+    def without(name: str, *more: Any) -> Any:
+        if name == "twisted.internet" and "ssl" in (more[2] or ()):
+            raise ImportError("No module named 'OpenSSL'")
+        return original(name, *more)
+
+    return mock.patch.object(builtins, "__import__", without)
 
 
 def name_of(common_name: str) -> x509.Name:

@@ -164,8 +164,12 @@ class ProgramCase(SynchronousTestCase):
 
     def ask_twistd(self, *arguments: str) -> tuple[int, str, str]:
         """Run twistd until it is done; return its status, its standard output and its standard error."""
+        return self.ask(TWISTD, *arguments)
+
+    def ask(self, *command: str) -> tuple[int, str, str]:
+        """Run a program until it is done; return its status, its standard output and its standard error."""
         done = subprocess.run(
-            [TWISTD, *arguments],
+            command,
             cwd=self.directory,
             env=self.environment,
             capture_output=True,

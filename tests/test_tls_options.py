@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ from twisted_repeater.tls_options import (
     reload_certificates,
 )
 
-from .certificates import Authority, Issued
+from .certificates import Authority, Issued, without_openssl
 
 
 def in_memory(client: SSL.Connection, server: SSL.Connection) -> None:
@@ -213,15 +212,8 @@ class ForClientsTests(OptionsTests):
 
     def test_without_the_extra(self) -> None:
         """Without OpenSSL the error names the extra."""
-        original = builtins.__import__
-
-        def without(name: str, *more: Any) -> Any:
-            if name == "twisted.internet" and "ssl" in (more[2] or ()):
-                raise ImportError("No module named 'OpenSSL'")
-            return original(name, *more)
-
         told = r"pip install 'twisted_repeater\[tls\]'"
-        with mock.patch.object(builtins, "__import__", without), self.assertRaisesRegex(ValueError, told):
+        with without_openssl(), self.assertRaisesRegex(ValueError, told):
             self.for_clients()
 
 

@@ -7,25 +7,24 @@ from types import EllipsisType
 from typing import Any, Literal
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort, IProtocol, IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
-from ._link.application import Callbacks, Settings, everyone, with_own_defaults
+from ._link.application import Callbacks, Settings, everyone, server_dialler, with_own_defaults
 from ._link.defaults import OnConnectingError, OnError, default_callbacks, no_state
 from ._link.factory import RepeaterFactory
 from ._link.holding import Hold
 from ._link.link import Link
-from ._link.pair import Pair
 from ._link.watching import LinksToWatch, Watch
 from ._sockets.descriptors import claim
-from ._sockets.endpoints import dialler, listener
+from ._sockets.endpoints import listener
 from ._sockets.listening import Listening
-from ._sockets.proxy_headers import header_maker, watch_headers
+from ._sockets.proxy_headers import watch_headers
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
 from .faults import Faults
 from .holding import Holder
-from .model import Direction, Limits, OnFilterError, Side
+from .model import Limits, OnFilterError, Side
 from .watching import Watcher
 
 __all__ = ["Repeater"]
@@ -132,7 +131,7 @@ class Repeater:
             from twisted.internet import reactor
         settings = with_own_defaults(Settings(observers=tuple(observers), **others))
         settings.dialect.check_framings(settings.limits)  # one that fails must fail now, not with each client
-        dial = _dialler(settings, reactor, *server)
+        dial = server_dialler(settings, reactor, *server)
         listening = listener(reactor, *listen)
         claimed = claim(settings.limits, reactor)
         try:
@@ -197,10 +196,7 @@ class Repeater:
         factory = self._factory
         if factory.application.started is not None:
             raise RuntimeError("the repeater was started already")
-        factory.equipment.check_filter(to_server_filter, Direction.TO_SERVER)  # here, not at the first client
-        factory.equipment.check_filter(to_client_filter, Direction.TO_CLIENT)
-        factory.equipment.check_pair(filters)
-        factory.equipment.check_together(to_server_filter, to_client_filter, filters)
+        factory.equipment.check_filters(to_server_filter, to_client_filter, filters)  # here, not at the first client
         end, not_linked = default_callbacks(factory)
         on_error = end if on_error is None else on_error
         on_connecting_error = not_linked if on_connecting_error is None else on_connecting_error
@@ -226,18 +222,12 @@ class Repeater:
         A new pair of filters is asked for the filters of each link. Those that have a method ``migrate`` (`IMigrating`)
         take over from the link's old filters. If the pair raises for one link, this raises, and all links keep theirs.
         """
-        if self._factory.application.started is None:
+        started = self._factory.application.started
+        if started is None:
             raise RuntimeError("the repeater was not started yet")
         given = {"to_server_filter": to_server_filter, "to_client_filter": to_client_filter, "filters": filters}
         replaced = {name: provider for name, provider in given.items() if provider is not ...}
-        for name, provider in replaced.items():
-            if name == "filters":
-                self._factory.equipment.check_pair(provider)
-            else:
-                self._factory.equipment.check_filter(provider, Direction(name.removesuffix("_filter")))
-        started = self._factory.application.started
-        together = {name: replaced.get(name, getattr(started, name)) for name in given}
-        self._factory.equipment.check_together(*together.values())
+        self._factory.equipment.check_filters(*(replaced.get(name, getattr(started, name)) for name in given))
         policy = {} if on_filter_error is ... else {"on_filter_error": OnFilterError(on_filter_error)}
         self._factory.replace_filters(replaced | policy)
 
@@ -252,7 +242,7 @@ class Repeater:
             ValueError: the server cannot be reached, or not safely.
         """
         factory = self._factory
-        factory.links.dial = _dialler(factory.settings, factory.clock, server, None, None)
+        factory.links.dial = server_dialler(factory.settings, factory.clock, server, None, None)
 
     def watch(self, watcher: Watcher, *, links: LinksToWatch = None) -> Watch:
         """Show messages to somebody as they pass, with their verdicts and with the bytes that went out.
@@ -410,17 +400,3 @@ class Repeater:
                 done.callback(None)
             else:  # a Failure of its own for each, as whoever handles one changes it
                 done.errback(Failure(result.value, result.type, result.getTracebackObject()))
-
-
-def _dialler(
-    settings: Settings, reactor: Reactor, server: str | IStreamClientEndpoint | None, ip: str | None, port: int | None
-) -> Callable[[Pair], Deferred[IProtocol]]:
-    """Return a function that connects a link to the server."""
-    first: Callable[[Pair], bytes] | None = None
-    if settings.send_proxy is not None:
-        header = header_maker(settings.send_proxy)
-
-        def first(pair: Pair) -> bytes:
-            return header(pair.client.address, pair.client.transport.getHost())
-
-    return dialler(reactor, settings.limits.connect_timeout, lambda pair: pair.server, server, ip, port, first)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import ClientGone, ClientNotAllowed, ConnectingError, Disconnected, Limits, Side, dialects
-from twisted_repeater._link.application import Application, Callbacks, Settings, check_callable, with_own_defaults
+from twisted_repeater._link.application import (
+    Application,
+    Callbacks,
+    Settings,
+    check_callable,
+    server_dialler,
+    with_own_defaults,
+)
 
 
 class SettingsTests(SynchronousTestCase):
@@ -31,6 +42,19 @@ class SettingsTests(SynchronousTestCase):
         """A dialect without hellos needs no name of a server, and everyone is allowed."""
         settings = Settings(dialect=dialects.lines(), repeater_name="edge")
         self.assertEqual((settings.server_name, settings.is_client_allowed("ann")), ("", True))
+
+    def test_dialler(self) -> None:
+        """A link is connected to the server, which first gets a PROXY header if it is to have one."""
+        for version, first in ((None, b""), ("v1", b"PROXY TCP4 10.0.0.1 10.0.0.2 5 6\r\n")):
+            reactor, transport = MemoryReactorClock(), StringTransport()
+            dial = server_dialler(self.settings(send_proxy=version), reactor, "tcp:127.0.0.1:9", None, None)
+            here = SimpleNamespace(getHost=lambda: IPv4Address("TCP", "10.0.0.2", 6))
+            client = SimpleNamespace(address=IPv4Address("TCP", "10.0.0.1", 5), transport=here)
+            pair: Any = SimpleNamespace(server=Protocol(), client=client)
+            dialled = dial(pair)
+            introduction: Any = reactor.tcpClients[0][2].buildProtocol(None)
+            introduction.makeConnection(transport)
+            self.assertEqual((self.successResultOf(dialled), transport.value()), (pair.server, first))
 
     def test_longest_payload(self) -> None:
         """A limit that is stated counts, then that of the dialect, then the usual one, which is a plain int then."""

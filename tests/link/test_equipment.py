@@ -65,6 +65,17 @@ class SharedTests(MemoryCase):
         self.assertEqual([lane.setup.faults for lane in lanes], [None, None])
         self.assertEqual(len(without), 2)
 
+    def test_held(self) -> None:
+        """The lanes of a link whose messages may be held have setups of their own, until nobody may hold them."""
+        world = self.memory(to_server_filter=pass_on)
+        world.linked("ann")
+        lanes = next(iter(world.factory.links)).lanes
+        shared = [lane.setup for lane in lanes]
+        hold = world.repeater.hold(lambda message: None)
+        self.assertEqual([lane.setup in shared for lane in lanes], [False, False])
+        hold.stop()
+        self.assertEqual([lane.setup for lane in lanes], shared)
+
     def test_watched(self) -> None:
         """The lanes of all watched links share setups, too; without a watch they have those of the others again."""
         world = self.memory()

@@ -202,6 +202,7 @@ class HoldingTests(MemoryCase):
         hold = world.repeater.hold(holder, links=lambda link: link.client_name in names)
         ann, _ = world.linked("ann")
         bob, _ = world.linked("bob")
+        world.linked("eve")
         names.symmetric_difference_update(("ann", "bob"))
         hold.choose_again()
         ann.send(b"1")
@@ -288,17 +289,25 @@ class HoldingTests(MemoryCase):
         world.pair(eve).link.identify("eve")
         holder.decide(PASS_ON)
         world.settle()
+        world.pair(ann).link.identify("tom")
         eve.send(b"h again")
+        ann.send(b"h again")
         self.assertEqual(holder.asked[-1], b"h of eve")
 
     def test_made_links(self) -> None:
-        """A hold concerns links that are made already, and none that are over."""
+        """A hold concerns links that are made already, if they are chosen, and none that are over."""
         world = self.memory()
         client, server = world.linked("ann")
+        world.linked("bob")
         holder = Holder()
-        world.repeater.hold(holder)
+        hold = world.repeater.hold(holder, links="ann")
         client.send(b"h")
         self.assertEqual((holder.asked, server.received), ([b"h"], []))
+        kept = world.pair(client)
+        kept.abort()
+        world.settle()
+        hold.stop()
+        self.assertTrue(kept.over)
 
     def test_stop(self) -> None:
         """After its end a holder is asked no more, and what it holds still waits for it."""
@@ -419,6 +428,15 @@ class HoldingTests(MemoryCase):
         world.linked("ann")
         with self.assertRaises(KeyboardInterrupt):
             world.repeater.hold(Holder(), links=interrupts)
+
+        class Interrupting(Words):
+            decode: Any = interrupts
+
+        for codec, holder in ((Words(), interrupts), (Interrupting(), Holder())):
+            world = self.memory(dialect=int32(to_server=MessageType({1: codec})))
+            client, _ = world.linked("ann")
+            world.repeater.hold(holder)
+            self.assertRaises(KeyboardInterrupt, client.send_payloads, b"a")
 
     def test_wrong_arguments(self) -> None:
         """A holder that is no function is refused, and so is any when the repeater is shut down."""

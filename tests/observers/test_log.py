@@ -9,7 +9,6 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import (
@@ -27,7 +26,8 @@ from twisted_repeater import (
 from twisted_repeater._text import address_text, printable
 from twisted_repeater.observers import LogObserver
 
-from ..peers import PeerCase, Seen, hello
+from ..logged import lines_logged
+from ..peers import PeerCase, hello
 from ..unprintable import Mute
 
 
@@ -36,14 +36,7 @@ class LogCase(PeerCase):
 
     def setUp(self) -> None:
         """Record."""
-        self.lines = Seen()
-        observer: Any = self._record
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
-
-    def _record(self, event: LogEvent) -> None:
-        if event.get("log_namespace") == "twisted_repeater.observers._log":
-            self.lines.append(formatEvent(event))
+        self.lines = lines_logged(self, "twisted_repeater.observers._log")
 
     def line(self, number: int) -> Deferred[Any]:
         """Fire when there are so many lines."""

@@ -185,11 +185,11 @@ class CountingTests(MetricsCase):
 
 
 class PageTests(MetricsCase):
-    """The page about running it."""
+    """The page about the administration."""
 
     def test_every_metric(self) -> None:
         """Every metric has a row there, and there are no others."""
-        page = (DOCS / "running.md").read_text()
+        page = (DOCS / "reference" / "administration.md").read_text()
         told = re.findall(r"^\| `(twisted_repeater_\w+)` \|", page, re.M)
         self.observer.recording = RECORDING
         names = [f"{family.name}{'_total' if family.type == 'counter' else ''}" for family in self.observer.collect()]

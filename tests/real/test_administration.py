@@ -6,7 +6,6 @@ import http.client
 import json
 import re
 import socket
-import subprocess
 import sysconfig
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -123,18 +122,10 @@ class AdministrationTests(ProgramCase):
         command += ["--exclude-path-regex=/(close|hold)$"]
         for path in LEFT_OUT:
             command += ["--exclude-path", path]
-        done = subprocess.run(
-            command,
-            cwd=self.directory,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST,
-            check=False,
-        )
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        tested = re.search(r"Tested: (\d+)", done.stdout)
-        assert tested is not None, done.stdout
+        status, told, errors = self.ask(*command)
+        self.assertEqual(status, 0, told + errors)
+        tested = re.search(r"Tested: (\d+)", told)
+        assert tested is not None, told
         self.assertGreater(int(tested[1]), 30)
 
     def make_hostile_requests(self) -> None:

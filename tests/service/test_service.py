@@ -9,7 +9,7 @@ from typing import Any
 from twisted.application.service import Application, MultiService
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, fail, maybeDeferred
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import ILogObserver
 
 from twisted_repeater import Repeater
 from twisted_repeater.service import CannotStart, RepeaterService
@@ -19,8 +19,9 @@ from twisted_repeater.service.loading import LoadingError
 from twisted_repeater.service.settings import ProcessSettings
 from twisted_repeater.service.tap import settings_of
 
+from ..logged import lines_logged
 from ..modules import ModuleCase
-from ..peers import Client, PeerCase, Seen, Server, World, hello, turn
+from ..peers import Client, PeerCase, Server, World, hello, turn
 
 reactor: Any = installed_reactor
 
@@ -29,7 +30,7 @@ LISTEN = "tcp:0:interface=127.0.0.1"
 ANSWERING = "from twisted_repeater import SendBack\ndef decide(message, link):\n    return SendBack([{answer}])\n"
 """A module with a filter that answers each message."""
 
-PARTS = ("service.service", "service.reload", "service.logs", "service.admin_port", "service.hosted")
+PARTS = [f"twisted_repeater.service.{name}" for name in ("service", "reload", "logs", "admin_port", "hosted")]
 
 
 class ServiceCase(PeerCase, ModuleCase):
@@ -38,12 +39,9 @@ class ServiceCase(PeerCase, ModuleCase):
     def setUp(self) -> None:
         """Record the log."""
         ModuleCase.setUp(self)
-        self.lines = Seen()
+        self.lines = lines_logged(self, *PARTS)
         self.here = world = World(self, Server(), self.sockets)
         self.addCleanup(lambda: Deferred.fromCoroutine(self.close_world(world)))
-        observer: Any = self._record
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
 
     async def close_world(self, world: World) -> None:
         """End the clients and the server."""
@@ -61,10 +59,6 @@ class ServiceCase(PeerCase, ModuleCase):
             "listen": LISTEN,
             "server": self.server,
         }
-
-    def _record(self, event: LogEvent) -> None:
-        if event["log_namespace"].removeprefix("twisted_repeater.") in PARTS:
-            self.lines.append(formatEvent(event))
 
     @property
     def server(self) -> str:

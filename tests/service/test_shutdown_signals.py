@@ -10,12 +10,13 @@ from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.service import shutdown_signals
 from twisted_repeater.service import watchdog as _watchdog
 from twisted_repeater.service.shutdown_signals import ShutdownSignals
+
+from ..logged import lines_logged
 
 BOTH = (signal.SIGTERM, signal.SIGINT)
 
@@ -60,18 +61,10 @@ class SignalCase(SynchronousTestCase):
         self.got: list[int] = []
         self.aborted = 0
         self.killed: list[tuple[int, Any]] = []
-        self.lines: list[str] = []
+        self.lines = lines_logged(self, shutdown_signals.__name__)
         for number in BOTH:
             before = signal.signal(number, self.reactor_gets)
             self.addCleanup(signal.signal, number, before)
-        observer: Any = self.record
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
-
-    def record(self, event: LogEvent) -> None:
-        """Record the log."""
-        if event["log_namespace"] == shutdown_signals.__name__:
-            self.lines.append(formatEvent(event))
 
     def reactor_gets(self, number: int, frame: Any) -> None:
         """The handler of the reactor."""

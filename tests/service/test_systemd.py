@@ -7,9 +7,7 @@ import socket
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.service import systemd
@@ -48,6 +46,8 @@ class PassedTests(SynchronousTestCase):
                     self.assert_wrong(text, "mail:edge", f"has the domain {family.name[3:]}, not {domain}")
         check_passed(text, names)  # the descriptor is closed: whoever uses it says so
 
+from ..logged import lines_logged
+
 
 class SystemdTests(SynchronousTestCase):
     """`Systemd`."""
@@ -58,15 +58,7 @@ class SystemdTests(SynchronousTestCase):
         self.addCleanup(directory.cleanup)
         self.path = str(Path(directory.name, "notify"))
         self.socket = self.listen(self.path)
-        self.lines: list[str] = []
-        observer: Any = self.record
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
-
-    def record(self, event: LogEvent) -> None:
-        """Record a line."""
-        if event["log_namespace"] == systemd.__name__:
-            self.lines.append(formatEvent(event))
+        self.lines = lines_logged(self, systemd.__name__)
 
     def listen(self, path: str) -> socket.socket:
         """Make a socket for notices."""

@@ -1,4 +1,4 @@
-"""The application as its repeater knows it: its settings, its callbacks, and the calls to it.
+"""The application as its repeater knows it: its settings, its server, its callbacks, and the calls to it.
 
 Whatever its callbacks and observers raise is logged, and harms nobody else.
 """
@@ -10,14 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from .._coroutines import call
 from .._lane.lane import Lane
+from .._sockets.endpoints import dialler
+from .._sockets.proxy_headers import header_maker
 from .._text import class_name, loggable, printable, repr_of, shortened, text_of
-from .._types import Observer
+from .._types import Observer, Reactor
 from ..dialects import Attempt, Dialect
 from ..dialects.hellos import Hellos
 from ..errors import CallbackFailed, ClientGone, ConnectingError, LinkError
@@ -283,3 +286,17 @@ def check_callable(name: str, callback: object) -> None:
     """Raise ``TypeError`` for an argument that cannot be called."""
     if not callable(callback):
         raise TypeError(f"{name} must be callable, not {repr_of(callback)}")
+
+
+def server_dialler(
+    settings: Settings, reactor: Reactor, server: str | IStreamClientEndpoint | None, ip: str | None, port: int | None
+) -> Callable[[Pair], Deferred[IProtocol]]:
+    """Return a function that connects a link to the server."""
+    first: Callable[[Pair], bytes] | None = None
+    if settings.send_proxy is not None:
+        header = header_maker(settings.send_proxy)
+
+        def first(pair: Pair) -> bytes:
+            return header(pair.client.address, pair.client.transport.getHost())
+
+    return dialler(reactor, settings.limits.connect_timeout, lambda pair: pair.server, server, ip, port, first)

@@ -137,6 +137,13 @@ class Equipment:
             filters = self._new_filters(link)
         return _Renewal(link, filters, self._setups_with_own(link, filters or NO_FILTERS))
 
+    def check_filters(self, to_server: Any, to_client: Any, pair: Any) -> None:
+        """Raise ``TypeError`` unless these are filters and a pair, or ``None``, and fit the dialect and each other."""
+        self.check_filter(to_server, Direction.TO_SERVER)
+        self.check_filter(to_client, Direction.TO_CLIENT)
+        self.check_pair(pair)
+        self.check_together(to_server, to_client, pair)
+
     def check_pair(self, provider: Any) -> None:
         """Raise ``TypeError`` unless this is a pair of filters, or ``None``, and fits the dialect as far as known."""
         if provider is None:

@@ -71,9 +71,8 @@ def listening_endpoint(reactor: Reactor, description: str) -> IStreamServerEndpo
             return tls_listener(reactor, wrappers, positional, named, longest_listen_queue(), description)
     endpoint: IStreamServerEndpoint | None = None
     if HAS_BACKLOG.match(description) and ":backlog=" not in description:
-        with suppress(
-            TypeError
-        ):  # it has a backlog as its third value, or is wrong, and Twisted says below in which way
+        # It may have a backlog as its third value, or be wrong, and Twisted says below in which way.
+        with suppress(TypeError):
             endpoint = serverFromString(reactor, f"{description}:backlog={longest_listen_queue()}")
     return endpoint or serverFromString(reactor, description)
 

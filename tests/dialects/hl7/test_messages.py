@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from typing import Any
 from unittest import mock
 
@@ -124,15 +124,8 @@ class ParsedTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """Without the library, the error names the extra."""
-        real = builtins.__import__
-
-        def without(name: str, *args: Any, **more: Any) -> Any:
-            if name == "hl7":
-                raise ImportError(name)
-            return real(name, *args, **more)
-
         with (
-            mock.patch("builtins.__import__", without),
+            mock.patch.dict(sys.modules, {"hl7": None}),
             self.assertRaisesRegex(ImportError, r"pip install 'twisted_repeater\[hl7\]'"),
         ):
             Message(PATIENT).parsed()

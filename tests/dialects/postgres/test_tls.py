@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import sys
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from OpenSSL import SSL
 from twisted.internet.ssl import CertificateOptions
@@ -14,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.postgres import tls
 
-from ...certificates import Authority
+from ...certificates import Authority, without_openssl
 
 
 class Case(SynchronousTestCase):
@@ -119,13 +117,6 @@ class ServerTests(Case):
 
     def test_without_the_extra(self) -> None:
         """Without OpenSSL the error names the extra."""
-        original = builtins.__import__
-
-        def without(name: str, *more: Any) -> Any:
-            if name == "twisted.internet" and "ssl" in (more[2] or ()):
-                raise ImportError("No module named 'OpenSSL'")
-            return original(name, *more)
-
-        with mock.patch.object(builtins, "__import__", without):
+        with without_openssl():
             self.assert_wrong("pip install 'twisted_repeater[postgres]'", tls.server_tls, "require", None, None, None)
         self.assertIn("twisted.internet.ssl", sys.modules)

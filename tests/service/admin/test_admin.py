@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.testing import StringTransport
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from twisted.web.server import NOT_DONE_YET
@@ -24,6 +23,7 @@ from twisted_repeater.service.admin.request import GuardedRequest
 from twisted_repeater.service.admin.routes import MAX_BODY, Found, Route, RouteTable
 from twisted_repeater.service.admin.site import MAX_CONNECTIONS, REQUEST_TIMEOUT, GuardedSite, host_name
 
+from ...logged import lines_logged
 from ...peers import StoppedTime, turn
 
 reactor: Any = installed_reactor
@@ -124,16 +124,9 @@ class SiteCase(TestCase):
         self.site = GuardedSite(self.pages, ["Edge.example.org"], reactor=self.time)
         self.port = reactor.listenTCP(0, self.site, interface="127.0.0.1")
         self.addCleanup(maybeDeferred, self.port.stopListening)
-        self.lines: list[str] = []
-        observer: Any = self._record
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.lines = lines_logged(self, "twisted_repeater.service.admin.site")
         self.visitors: list[Visitor] = []
         self.addCleanup(lambda: Deferred.fromCoroutine(self._leave()))
-
-    def _record(self, event: LogEvent) -> None:
-        if event["log_namespace"] == "twisted_repeater.service.admin.site":
-            self.lines.append(formatEvent(event))
 
     async def _leave(self) -> None:
         for visitor in self.visitors:

@@ -52,6 +52,7 @@ class HeldTests(SynchronousTestCase):
         waits: Any = self.hold()
         item = self.held.get("edge", 1)
         self.assertEqual((item.since, item.until, item.left(self.clock), len(self.held)), (100.0, 160.0, 60.0, 1))
+        self.assertTrue(self.held.holds(item))
         self.held.settle(item, "dropped", DROP)
         self.assertIs(self.successResultOf(waits), DROP)
         self.assertEqual((item.left(self.clock), self.held.size, self.held.count_of(1)), (0.0, 0, 0))

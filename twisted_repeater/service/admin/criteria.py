@@ -43,7 +43,7 @@ class Criteria:
 
     @property
     def looks_inside(self) -> bool:
-        """Whether `wants_content` has something to say."""
+        """Whether it depends on what a message contains, not only on its link and direction."""
         return self._type is not None or self._text is not None
 
     def wants_bytes(self, data: bytes) -> bool:

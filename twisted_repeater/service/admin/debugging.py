@@ -16,7 +16,6 @@ from ...verdicts import DROP, PASS_ON, Send, SendBack, Verdict
 from .answers import ApiError, Nothing
 from .criteria import Criteria
 from .debugger import Debugged, Debugger
-from .editing import InputError
 from .events import EventWriter
 from .held import Gone, HeldItem
 from .links import Changed
@@ -39,9 +38,6 @@ from .shapes import (
 )
 
 __all__ = ["ROUTES"]
-
-UNPROCESSABLE = 422
-"""The status for a message that is given as it should be, but is none."""
 
 MAX_MESSAGE = 2 * 1024 * 1024
 """The largest body that has a message."""
@@ -178,30 +174,21 @@ def release(call: Call[Nothing, None]) -> Settled:
 def drop(call: Call[Nothing, None]) -> Settled:
     """Drop a message."""
     debugged, item = _item(call)
-    try:
-        debugged.editor.check_alterable(item.message.message, "dropped")
-    except InputError as error:
-        raise ApiError(UNPROCESSABLE, str(error)) from error
+    debugged.editor.check_alterable(item.message.message, "dropped")
     return _settle(call, item, "dropped", DROP)
 
 
 def change(call: Call[Nothing, ChangeBody]) -> Settled:
     """Let another message go on in place of one that is held."""
     debugged, item = _item(call)
-    try:
-        message = debugged.editor.change(item.message, call.body.message)
-    except InputError as error:
-        raise ApiError(UNPROCESSABLE, str(error)) from error
+    message = debugged.editor.change(item.message, call.body.message)
     return _settle(call, item, "changed", Send(message))
 
 
 def answer(call: Call[Nothing, ChangeBody]) -> Settled:
     """Answer a message, and drop it."""
     debugged, item = _item(call)
-    try:
-        message = debugged.editor.answer(item.message, call.body.message)
-    except InputError as error:
-        raise ApiError(UNPROCESSABLE, str(error)) from error
+    message = debugged.editor.answer(item.message, call.body.message)
     return _settle(call, item, "answered", SendBack([message]))
 
 
@@ -220,10 +207,7 @@ def send_to_client(call: Call[Nothing, SendBody]) -> Changed:
 
 def _send(call: Call[Nothing, SendBody], links: list[Link]) -> Changed:
     editor, direction = _debugged(call).editor, Direction(call.body.direction)
-    try:
-        messages = editor.send_each(links, direction, call.body.message)
-    except InputError as error:
-        raise ApiError(UNPROCESSABLE, str(error)) from error
+    messages = editor.send_each(links, direction, call.body.message)
     sent = sum(_sent(link, direction, message) for link, message in zip(links, messages, strict=True))
     if not sent:
         side = direction.target.value

@@ -7,12 +7,14 @@ import difflib
 import json
 from collections.abc import Mapping
 from enum import Enum
+from http import HTTPStatus
 from typing import Any, Final
 
 from ..._text import class_name, text_of
 from ...dialects.fix.message import Message as FixMessage
 from ...dialects.hl7.messages import Message as Hl7Message
 from ...dialects.redis.messages import Command, Reply
+from .answers import ApiError
 from .described import LARGEST_JSON, Described, parts_named
 from .escaped import unescaped
 from .fix_names import FIELDS, NUMBERS
@@ -28,8 +30,11 @@ MOST_COPIED: Final = 1024 * 1024
 SCALARS: Final = (bytes, str, bool, int, float)
 
 
-class InputError(ValueError):
+class InputError(ApiError):
     """What a client has sent cannot be a message. The text says what was expected."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(HTTPStatus.UNPROCESSABLE_ENTITY, error)
 
 
 def settable(message: Any, about: Described) -> list[str]:
