@@ -13,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater.service import systemd
 from twisted_repeater.service.systemd import Systemd, check_passed
 
+from ..logged import lines_logged
+
 
 class PassedTests(SynchronousTestCase):
     """`check_passed`."""
@@ -45,8 +47,6 @@ class PassedTests(SynchronousTestCase):
                 else:
                     self.assert_wrong(text, "mail:edge", f"has the domain {family.name[3:]}, not {domain}")
         check_passed(text, names)  # the descriptor is closed: whoever uses it says so
-
-from ..logged import lines_logged
 
 
 class SystemdTests(SynchronousTestCase):
