@@ -128,18 +128,20 @@ class StoppedTime:
             if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | ConnectionMonitor)
         ]
 
-    async def pass_until(self, happened: Deferred[Any], step: float = 0.05, pair: Pair | None = None) -> float:
+    async def pass_until(
+        self, happened: Deferred[Any], step: float = 0.05, progress: Callable[[], object] | None = None
+    ) -> float:
         """Let so many seconds pass with each turn, until something has happened; return how long it took.
 
-        With ``pair``, the time counts from the last progress of either of its connections: a busy system takes bytes,
-        and the end of a stream, late.
+        With ``progress``, the time counts from the last change of what it returns: a busy system takes bytes, and the
+        end of a stream, late.
         """
         start = self.seconds()
-        progress = None
+        before: object = None
         while not happened.called:
             await turn()
-            if pair is not None and not pair.over and pair._progress() != progress:
-                start, progress = self.seconds(), pair._progress()
+            if progress is not None and not happened.called and (now := progress()) != before:
+                start, before = self.seconds(), now
             self.clock.advance(step)
         await happened
         return self.seconds() - start

@@ -129,7 +129,7 @@ class CommonTests:
         await self.backlog()
         await turn(20)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), pair=self.ann)
+        took = await time.pass_until(self.ann.when_over(), progress=self.ann._progress)
         self.assertTrue(5 <= took < 10, took)
         self.assertIn(self.heard[CLIENT][0], (ConnectionAborted, ConnectionLost))
         self.client.transport.resumeProducing()

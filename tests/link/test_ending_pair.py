@@ -518,7 +518,7 @@ class ClosingTests(LinkCase):
         await self.until(lambda: self.ann.client.outlet.full)
         await turn(10)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), pair=self.ann)
+        took = await time.pass_until(self.ann.when_over(), progress=self.ann._progress)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
         self.client.transport.resumeProducing()
         await self.client.lost()
@@ -536,7 +536,7 @@ class ClosingTests(LinkCase):
             await turn(3)
         self.assertEqual(self.ann.client.outlet.waiting, 0)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), pair=self.ann)
+        took = await time.pass_until(self.ann.when_over(), progress=self.ann._progress)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
 
     async def test_at_most(self) -> None:
@@ -566,7 +566,7 @@ class ClosingTests(LinkCase):
         self.client.send(b"1")
         await self.until(lambda: self.ann.lanes[0].awaited)
         self.ann.close()
-        took = await time.pass_until(self.ann.when_over(), pair=self.ann)
+        took = await time.pass_until(self.ann.when_over(), progress=self.ann._progress)
         self.assertTrue(self.limits.close_timeout <= took < 2 * self.limits.close_timeout, took)
         self.assertEqual((len(cancelled), time.deadlines()), (1, []))
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, False), SERVER: (ConnectionDone, False)})

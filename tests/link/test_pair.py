@@ -214,7 +214,9 @@ class SlowConsumerTests(LinkCase):
         self.peer.send(*[bytes(100_000)] * 100)
         await self.until(lambda: self.ann.client.outlet.full)
         await turn(10)
-        took = await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 10, self.ann.client)
+        took = await time.pass_until(
+            Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 10, self.ann.client.progress
+        )
         stall = self.limits.stall_timeout or 0
         self.assertTrue(stall <= took < 1.2 * stall, took)
         self.assertEqual(self.heard, {CLIENT: (SlowConsumer, False)})

@@ -135,6 +135,7 @@ class MqttTests(DebuggingCase, MqttCase):
             await self.in_thread(debugger.settle, held, call, **message)
             self.assertEqual((await done)[0], 0)
         await self.in_thread(debugger.call, "DELETE", f"/rules/{rule}")
+        await self.in_thread(subscriber.wait_for, "got news ONE")  # the broker takes its time
         link = min(link.id for link in self.repeater.links())
         packet = "30 09 00 04 6e 65 77 73 00 6f 77"
         body = {"direction": "to_client", "message": {"hex": packet}}
