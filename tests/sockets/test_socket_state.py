@@ -341,8 +341,7 @@ class StateTests(ConnectionCase):
         with contextlib.suppress(BlockingIOError):
             while self.own.send(bytes(16)):
                 pass
-        self.until(lambda: self.state().silence > 0.25)
-        self.assertEqual(self.state()[:2], (False, True))
+        self.until(lambda: self.state().silence > 0.25 and self.state()[:2] == (False, True))
 
     def test_unknown(self) -> None:
         """Of Unix sockets, of closed ones, and on other systems nothing is known."""

@@ -52,6 +52,7 @@ class ReadTests(SynchronousTestCase):
             self.assertEqual(read_value(frame), value)
             self.assertEqual(type(read_value(frame)), type(value) if frame[:1] != b">" else hiredis.PushNotification)
         self.assertEqual(read_slowly(b"*3\r\n,1.5\r\n(12\r\n-E \xff\r\n"), [1.5, b"12", "E \udcff"])
+        self.assertEqual([read_slowly(frame) for frame in (b"$-1\r\n", b"*-1\r\n", b"_\r\n")], [None] * 3)
         self.assertEqual(read_value(b"*1\r\n:1\r\n"), [1])  # after all the failures
 
     def test_no_value(self) -> None:
