@@ -145,7 +145,7 @@ class WatchingTests(RedisPageCase):
         self.assertEqual(self.all(".bytes button"), [])
 
     def counted(self) -> int:
-        """Return of how many messages the page shows some; those that passed as the filter changed may be among them."""
+        """Return of how many messages the page shows some; a few from before the filter changed may be among them."""
         found = re.search(r"shown \d+ of (\d+)", self.text("#counts"))
         return 0 if found is None else int(found[1])
 
