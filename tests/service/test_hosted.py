@@ -6,10 +6,11 @@ from typing import Any
 
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON
 from twisted_repeater.service.changes import ReloadAnswer
-from twisted_repeater.service.hosted import Hosted, done_at_once
+from twisted_repeater.service.hosted import Hosted, done_at_once, filters_of
 from twisted_repeater.service.loading import LoadingError
 from twisted_repeater.service.plan import plan_of
 
@@ -235,3 +236,12 @@ class ChangeTests(HostedCase):
         end()
         self.assertEqual(self.lines[-1], "a recording failed to end: no")
         await stop()
+
+
+class FiltersOfTests(SynchronousTestCase):
+    """`filters_of`."""
+
+    def test_one(self) -> None:
+        """A repeater gets its own filters of those of the process, by their options."""
+        filters = {"edge/filter": 1, "edge/to-client-filter": 2, "other/filter": 3}
+        self.assertEqual(filters_of("edge", filters), {"to-client-filter": 2, "filter": 1})

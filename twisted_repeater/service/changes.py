@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._text import text_of
 from .endpoint_texts import bound_by
 from .filter_modules import FilterModules
-from .hosted import FILTERS, Hosted, done_at_once
+from .hosted import FILTERS, Hosted, done_at_once, filters_of
 from .loading import LoadingError, trying
 from .options import BY_NAME
 from .plan import Wanted, check_clients, check_server, load_from_here, plan_of
@@ -218,7 +218,7 @@ class Change:
         done: list[Callable[[], object]] = []
         try:
             for hosted in [*self._both.values(), *self._others]:
-                mine = _of(hosted.name, filters)
+                mine = filters_of(hosted.name, filters)
                 settings = self._now.get(hosted.name, hosted.settings)
                 if mine or "on-filter-error" in self._keys.get(hosted.name, ()):
                     before = {option: hosted.filters[option] for option in mine}
@@ -226,7 +226,7 @@ class Change:
                     done.append(partial(hosted.replace_filters, before, hosted.settings))
                     self._keys.setdefault(hosted.name, {}).update(dict.fromkeys(mine, "applied"))
             for added in self._added:
-                trying(f"{added.name} cannot begin", added.begin_soon, _of(added.name, filters))
+                trying(f"{added.name} cannot begin", added.begin_soon, filters_of(added.name, filters))
         except BaseException:
             for undo in reversed(done):
                 undo()
@@ -271,11 +271,6 @@ def with_certificates(
         elif each.changed:
             keys.setdefault(name, {}).setdefault(option, "applied")
     return [*(ReloadAnswer(name, None, outcomes) for name, outcomes in keys.items()), *errors]
-
-
-def _of(name: str, filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the filters of a repeater, by their options."""
-    return {option: filters[key] for option in FILTERS if (key := f"{name}/{option}") in filters}
 
 
 def _changed(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:

@@ -30,7 +30,7 @@ from .unix_sockets import remove_dead_socket
 if TYPE_CHECKING:
     from .changes import ReloadAnswer
 
-__all__ = ["FILTERS", "Hosted", "done_at_once"]
+__all__ = ["FILTERS", "Hosted", "done_at_once", "filters_of"]
 
 log: Logger = Logger()
 
@@ -308,6 +308,11 @@ class Hosted:
 
     def _is_ip_allowed(self, ip: str) -> bool:
         return self._allows_ip is None or self._allows_ip(ip)
+
+
+def filters_of(name: str, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters of a repeater by their options, out of those of the process (see `Wanted`)."""
+    return {option: filters[key] for option in FILTERS if (key := f"{name}/{option}") in filters}
 
 
 def done_at_once(work: Deferred[None] | Coroutine[Any, Any, None]) -> None:

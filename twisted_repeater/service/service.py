@@ -25,7 +25,7 @@ from .admin_port import AdminPort
 from .changes import Change, ChangeError, ReloadAnswer, with_certificates
 from .draining import Draining
 from .filter_modules import FilterModules
-from .hosted import FILTERS, Hosted
+from .hosted import Hosted, filters_of
 from .loading import LoadingError
 from .logs import Logs
 from .plan import Plan, Wanted, check_reload, load_from_here, plan_of
@@ -151,7 +151,7 @@ class RepeaterService(Service):
         if self._error is not None:
             return
         for hosted in self.hosted.values():
-            await self._named(hosted, hosted.begin(self._filters_of(hosted)))
+            await self._named(hosted, hosted.begin(filters_of(hosted.name, self.modules.filters)))
             hosted.log_start()
         self._systemd.ready(self._status())
 
@@ -163,10 +163,6 @@ class RepeaterService(Service):
             if len(self.hosted) == 1:
                 raise
             raise CannotStart(f"{hosted.name}: {text_of(error)}") from error
-
-    def _filters_of(self, hosted: Hosted) -> dict[str, object]:
-        keys = {option: f"{hosted.name}/{option}" for option in FILTERS}
-        return {option: self.modules.filters[key] for option, key in keys.items() if key in self.modules.filters}
 
     def _status(self) -> str:
         count = len(self.hosted)
