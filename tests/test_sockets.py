@@ -16,12 +16,9 @@ from twisted_repeater._link.outlet import HIGH_WATER
 from twisted_repeater.errors import ClientGone, HelloTimeout, InvalidHello, ServerUnreachable, SlowConsumer
 from twisted_repeater.observers.metrics import MetricsObserver
 
-from .link.links import CLIENT, SERVER, LinkCase, messages
+from .link.links import CLIENT, SERVER, UNHURRIED, LinkCase, messages
 from .peers import END, Server, Sockets, StoppedTime, frame, hello, reactor, turn
 from .real_sockets import BegunTLSSockets, TLSSockets, UnixSockets
-
-UNHURRIED = Limits(hello_timeout=1000, linger=1000, close_timeout=1000, stall_timeout=1000)
-"""With these a test does not come to its end by one of them."""
 
 
 class SocketsCase(LinkCase):

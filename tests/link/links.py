@@ -22,6 +22,10 @@ from ..peers import (
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
 
+UNHURRIED = Limits(hello_timeout=1000, linger=1000, close_timeout=1000, stall_timeout=None, frame_timeout=None)
+"""With these no bytes come too late. The system may hold the last bytes of a frame for 40 milliseconds (Nagle's
+algorithm, a delayed acknowledgment): a thousand turns, in which a test lets a minute pass."""
+
 
 def messages(peer: Peer) -> list[bytes]:
     """Return the messages that a peer has received."""

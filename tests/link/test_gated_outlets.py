@@ -26,13 +26,11 @@ from twisted_repeater.model import Direction
 from ..peers import END, LOST, Server, StoppedTime, turn
 from ..real_sockets import TLSSockets
 from .connections import MemoryCase, SocketCase
-from .links import CLIENT, SERVER, LinkCase, messages
+from .links import CLIENT, SERVER, UNHURRIED, LinkCase, messages
 
 BACK, FORTH = Direction.TO_CLIENT, Direction.TO_SERVER
 
 INF = float("inf")
-
-UNHURRIED = Limits(hello_timeout=1000, linger=1000, close_timeout=1000, stall_timeout=None)
 
 HALF_CLOSING: dict[str, Any] = {"client": {"half_close": True}}
 
