@@ -62,7 +62,9 @@ class Wire:
         return found
 
     def check(self, link: Link, direction: Direction, message: Any) -> None:
-        """Check that a message can be sent, as one. Raises whatever framing and codec raise.
+        """Check that a message can be sent, as one, and can be read. Raises whatever framing and codec raise.
+
+        A peer may read more than one message from the bytes of one that is malformed.
 
         Raises:
             ValueError: its bytes would be taken for something else.
@@ -74,6 +76,7 @@ class Wire:
         frame = framing.encode(payload)
         if framing.find(frame, 0, len(frame)) != len(frame):
             raise ValueError("the bytes are not exactly one message")
+        self.read(link, direction, payload)
 
     def _framing(self, direction: Direction) -> Framing:
         """Return a framing of its own: those of a link are at work.
