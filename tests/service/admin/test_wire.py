@@ -46,6 +46,14 @@ class WireTests(SynchronousTestCase):
         self.assertRaises(ValueError, wire.messages, self.link, Direction.TO_CLIENT, b"one\ntw")
         self.assertRaises(ValueError, wire.messages, self.link, Direction.TO_CLIENT, b"\n" * (MOST_FRAMES + 1))
 
+    def test_first_payload(self) -> None:
+        """The payload of a frame is without what the framing adds; what is no frame stays as it is."""
+        wire = self.wire(dialects.lines())
+        for data, payload in ((b"one\ntwo\n", b"one"), (b"on", b"on"), (b"", b"")):
+            self.assertEqual(wire.first_payload(Direction.TO_SERVER, data), payload)
+        wire = self.wire(Dialect(name="own", framing=lambda limits: Following(True)))
+        self.assertEqual(wire.first_payload(Direction.TO_SERVER, b"x\n"), b"x\n")
+
     def test_check(self) -> None:
         """A message that cannot be sent as one is an error."""
         wire = self.wire(dialects.lines())

@@ -61,6 +61,15 @@ class Wire:
             start = stop
         return found
 
+    def first_payload(self, direction: Direction, data: bytes) -> bytes:
+        """Return the payload of the first of some frames that the repeater has sent; all if that is not known."""
+        try:
+            framing = self._framing(direction)
+            stop = framing.find(data, 0, len(data))
+            return data[framing.body : stop - framing.tail] if stop > 0 else data
+        except Exception:  # the framing may be of the application
+            return data
+
     def check(self, link: Link, direction: Direction, message: Any) -> None:
         """Check that a message can be sent, as one, and can be read. Raises whatever framing and codec raise.
 

@@ -89,9 +89,10 @@ export function heldPanel(app) {
     all.disabled = !held.length;
     left.parentElement.classList.toggle("none", !held.length && !edit.shows);
     app.dock.count("held", held.length, "held");
-    if (list.chosenKey === null && held.length) list.choose(held[0]);
+    if (list.chosenKey === null && held.length && !releasing) list.choose(held[0]);
   }
 
+  let releasing = false; // all: then none of them is shown on the way
   let notBefore = 0; // many held messages make a large answer, so it takes at most one part of SHARE of the time
 
   async function look() {
@@ -113,11 +114,14 @@ export function heldPanel(app) {
     // One after the other, in order, so that what goes out first was held first.
     const ids = held.map((item) => item.id);
     let released = 0;
+    releasing = true;
+    list.choose(null);
     for (const id of ids) {
       const done = await post(of(app.repeater, "held", id, "release")).then(() => true, () => false);
       released += done;
       if (done) settled(id);
     }
+    releasing = false;
     app.say(released === 1 ? "1 message is released" : `${count(released)} messages are released`);
     await look();
     if (all.disabled) listBox.focus(); // the button had the focus

@@ -91,7 +91,7 @@ function drawBytes(app, box, message, bytes, cut) {
     });
     box.append(more);
   } else if (bytes.length > MOST_LINES * 16) {
-    box.append(make("p.quiet", {}, `The first ${size(MOST_LINES * 16)} of ${size(bytes.length)} are drawn.`));
+    box.append(make("p.quiet", {}, `The first ${size(MOST_LINES * 16)} of ${size(message.size)} are drawn.`));
   }
 }
 
