@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.web.http_headers import Headers
+
 from twisted_repeater.service.admin.login import (
     FAILURE_TIME,
     FAILURES,
@@ -94,6 +96,7 @@ class _From:
     def __init__(self, host: str | None) -> None:
         self.client: Any = self
         self.host = host
+        self.requestHeaders = Headers()
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)
@@ -127,6 +130,11 @@ class SessionTests(LoginCase):
         request: Any = _From("10.0.0.1")
         request.isSecure = lambda: True
         self.assertTrue(login.log_in(request, TOKEN).endswith("; Secure"))
+        for scheme, is_secure in (("https", True), ("http", False)):  # as a proxy before us is asked
+            answered = await self.ask(
+                "POST", "/session", {"token": TOKEN}, origin=f"{scheme}://edge.example.org", host="edge.example.org"
+            )
+            self.assertEqual(answered.headers["set-cookie"].endswith("; Secure"), is_secure)
 
     async def test_wrong(self) -> None:
         """A wrong token begins no session."""

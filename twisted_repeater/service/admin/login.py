@@ -132,7 +132,10 @@ def _cookie_name(request: GuardedRequest) -> str:
 
 
 def _attributes(request: GuardedRequest) -> str:
-    return "Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if request.isSecure() else "")  # type: ignore[no-untyped-call]
+    """Return how a browser keeps our cookie: in TLS only, if it came by TLS, perhaps of a proxy before us."""
+    origins = request.requestHeaders.getRawHeaders(b"origin", [])
+    is_secure = request.isSecure() or any(origin.lower().startswith(b"https://") for origin in origins)  # type: ignore[no-untyped-call]
+    return "Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if is_secure else "")
 
 
 class Session(Struct):
