@@ -108,7 +108,7 @@ export function editor(app, box, act, left) {
       const head = may ? make("label", { for: id }, label ?? name) : (label ?? name);
       return make("tr", {}, make("th", { scope: "row" }, head), make("td.name", {}, label ? name : ""), make("td.value", {}, input));
     });
-    fields.replaceChildren(make("table", {}, make("tbody", {}, ...rows)));
+    fields.replaceChildren(make("table", { "aria-label": "Fields" }, make("tbody", {}, ...rows)));
   }
 
   async function choose(name) {
