@@ -167,6 +167,50 @@ class DrainTests(TwistdCase):
         return answer
 
 
+class HangupTests(TwistdCase):
+    """SIGHUP before the process is ready."""
+
+    def run_hung_up(self, site: str = "", app: str = "") -> Program:
+        """Start a repeater.
+
+        Args:
+            site: code that Python runs at its start.
+            app: code that is run when the file was read, but before anything is started.
+        """
+        self.path("sitecustomize.py").write_text(site)
+        self.path("edge_app.py").write_text(f"{app}\nclass App:\n    observers = ()\n")
+        text = '[repeater.edge]\nlisten = "tcp:0:interface=127.0.0.1"\nserver = "tcp:127.0.0.1:1"\ndialect = "lines"\n'
+        self.path("edge.toml").write_text(f'{text}app = "edge_app:App"\n')
+        self.environment["PYTHONPATH"] = f"{self.directory}:{self.environment['PYTHONPATH']}"
+        return self.run_twistd("repeater", "--config", "edge.toml")
+
+    def test_while_imported(self) -> None:
+        """It does not end the process while that imports the package; then the process reloads."""
+        site = (
+            "import os, signal, sys\n"
+            "class Finder:\n"
+            "    def find_spec(name, path, target=None):\n"
+            "        if name == 'twisted_repeater':\n"
+            "            os.kill(os.getpid(), signal.SIGHUP)\n"
+            "sys.meta_path.insert(0, Finder)\n"
+        )
+        repeater = self.run_hung_up(site=site)
+        repeater.wait_for("reloaded: nothing has changed$")
+        self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
+
+    def test_after_the_file_was_read(self) -> None:
+        """A change of the file after it was read is applied if SIGHUP follows it, however early."""
+        app = (
+            "import os, signal\n"
+            "with open('edge.toml', 'a') as file:\n"
+            "    file.write('allow-ip = [\"10.0.0.0/8\"]')\n"
+            "os.kill(os.getpid(), signal.SIGHUP)\n"
+        )
+        repeater = self.run_hung_up(app=app)
+        repeater.wait_for("reloaded; applied: allow-ip$")
+        self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
+
+
 class SystemdTests(TwistdCase):
     """What systemd is told, and sockets that it has opened."""
 
