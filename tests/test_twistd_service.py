@@ -133,6 +133,19 @@ class ManyTests(TwistdCase):
         self.assertNotIn("Traceback", output)
 
 
+class CheckTests(TwistdCase):
+    """``--check``."""
+
+    def test_without_sqlite(self) -> None:
+        """A Python that was built without SQLite can run a repeater that neither records nor stores anything."""
+        self.path("sitecustomize.py").write_text("import sys\nsys.modules['sqlite3'] = None\n")
+        self.environment["PYTHONPATH"] = f"{self.directory}:{self.environment['PYTHONPATH']}"
+        table = '[repeater.edge]\nlisten = "tcp:9000"\nserver = "tcp:h:1"\ndialect = "fix"\n'
+        self.path("edge.toml").write_text(f'{table}filter = ["fix-orders:max-quantity=1000"]\n')
+        answer = self.ask_twistd("repeater", "--config=edge.toml", "--check")
+        self.assertEqual(answer, (0, "edge is fine: tcp:9000 to tcp:h:1\n", ""))
+
+
 class DrainTests(TwistdCase):
     """SIGTERM."""
 
