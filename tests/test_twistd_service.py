@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from .programs import LONGEST, TWISTD, Program
+from .programs import LONGEST, TWISTD, Program, kept_port
 from .test_twistd import WAITING_FILTER, TwistdCase
 
 FILTER = """
@@ -131,6 +131,66 @@ class ManyTests(TwistdCase):
         self.assertEqual([talker.error for talker in talkers], [None] * 25, output)
         self.assertTrue(all(talker.answered % 50 == 0 for talker in talkers))
         self.assertNotIn("Traceback", output)
+
+
+class RenameTests(TwistdCase):
+    """Tables that are renamed, and keep their port."""
+
+    TIMES = 5
+
+    def write_config(self, name: str, port: int, server_port: int) -> None:
+        """Write the configuration file."""
+        table = f'[repeater.{name}]\nlisten = "tcp:{port}:interface=127.0.0.1"\ndialect = "lines"\n'
+        self.path("edge.toml").write_text(f'{table}server = "tcp:127.0.0.1:{server_port}"\n')
+
+    def visit(self, port: int) -> None:
+        """Connect again and again, and get an answer each time."""
+        try:
+            while not self.visitors_over.is_set():
+                with socket.create_connection(("127.0.0.1", port), LONGEST) as client:
+                    client.sendall(b"hello\n")
+                    assert client.recv(100) == b"hello\n"
+                with self.visited:
+                    self.visits += 1
+                    self.visited.notify_all()
+        except BaseException as error:
+            with self.visited:
+                self.errors.append(error)
+                self.visited.notify_all()
+
+    def wait_for_visits(self) -> None:
+        """Wait until there were some more visits, or one failed."""
+        with self.visited:
+            enough = self.visits + 10
+            self.assertTrue(self.visited.wait_for(lambda: self.errors or self.visits >= enough, LONGEST))
+
+    def test_renamed(self) -> None:
+        """One reload is enough each time, and of the clients that come all the while each gets its answer."""
+        self.visited = threading.Condition()
+        self.visitors_over, self.visits, self.errors = threading.Event(), 0, list[BaseException]()
+        port = kept_port(self)
+        with Echo(("127.0.0.1", 0), Echo.RequestHandlerClass) as echo:
+            threading.Thread(target=echo.serve_forever, args=(0.05,), daemon=True).start()
+            self.write_config("r0", port, echo.server_address[1])
+            repeater = self.run_twistd("repeater", "--config", "edge.toml")
+            repeater.wait_for("repeater r0: .*accepting clients at")
+            visitors = [threading.Thread(target=self.visit, args=(port,), daemon=True) for _ in range(2)]
+            for visitor in visitors:
+                visitor.start()
+            for number in range(1, self.TIMES + 1):
+                self.write_config(f"r{number}", port, echo.server_address[1])
+                repeater.send_signal(signal.SIGHUP)
+                repeater.wait_for(f"repeater r{number}: .*accepting clients at")
+                self.wait_for_visits()
+            self.visitors_over.set()
+            for visitor in visitors:
+                visitor.join(LONGEST)
+            status, output = repeater.terminate()
+            echo.shutdown()
+        self.assertEqual((self.errors, status), ([], -signal.SIGTERM), output)
+        self.assertEqual(output.count("removed from the configuration, and drained"), self.TIMES)
+        self.assertNotIn("Traceback", output)
+        self.assertNotIn("refused", output)
 
 
 class CheckTests(TwistdCase):

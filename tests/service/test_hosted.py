@@ -10,11 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON
 from twisted_repeater.service.changes import ReloadAnswer
+from twisted_repeater.service.handover import PortOf
 from twisted_repeater.service.hosted import Hosted, done_at_once, filters_of
 from twisted_repeater.service.loading import LoadingError
 from twisted_repeater.service.plan import plan_of
 
-from ..peers import hello
+from ..peers import hello, turn
 from .test_service import ServiceCase
 
 reactor: Any = installed_reactor
@@ -77,6 +78,19 @@ class LifeTests(HostedCase):
             },
         )
         self.assertEqual(hosted.reload(), ReloadAnswer("repeater"))
+
+    async def test_taken_port(self) -> None:
+        """The socket of a port that is taken over is not looked at: that would be a client for whoever has it."""
+        socket = f"unix:{self.directory}/socket"
+        giver = await self.begun(listen=socket)
+        settings = self.settings(listen=socket).repeaters["repeater"]
+        plan = plan_of(settings, reactor, PortOf(giver.repeater))
+        taker = Hosted(plan, reactor, observed=True, reload=lambda name: ReloadAnswer(name))
+        self.addCleanup(lambda: Deferred.fromCoroutine(taker.end()))
+        await taker.bind()
+        await taker.begin({})
+        await turn(3)
+        self.assertEqual((giver.metrics.refused, taker.metrics.refused), ({}, {}))
 
     async def test_observed(self) -> None:
         """Its numbers and errors are those of its links."""

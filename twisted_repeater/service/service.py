@@ -237,7 +237,7 @@ class RepeaterService(Service):
         self.settings = settings
         self._admin.change(settings)
         self._logs.use(settings.values["log-format"], settings.values["log-level"])
-        self._logs.names_repeaters = len(settings.repeaters) > 1
+        self._logs.names_repeaters = len(self.hosted.keys() | settings.repeaters.keys()) > 1  # some may be drained yet
         for hosted in removed:
             del self.hosted[hosted.name]
             log.info("removed from the configuration, and drained", repeater=hosted.name)
