@@ -7,6 +7,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -21,7 +22,7 @@ import twisted_repeater
 
 from .paths import EXAMPLES
 
-__all__ = ["LONGEST", "TWISTD", "Program", "ProgramCase", "environment"]
+__all__ = ["LONGEST", "TWISTD", "Program", "ProgramCase", "environment", "kept_port"]
 
 LONGEST = 60.0
 """Seconds; a bound for a test that hangs, far above what any takes."""
@@ -128,6 +129,18 @@ class Program:
             assert file is not None
             with suppress(BrokenPipeError):
                 file.close()
+
+
+def kept_port(case: SynchronousTestCase) -> int:
+    """Return a TCP port of 127.0.0.1 that is free, and that nobody gets by chance before the test is over.
+
+    A socket that is bound to it, but does not listen, lets others listen there who ask for this port.
+    """
+    kept = socket.socket()
+    case.addCleanup(kept.close)
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    return int(kept.getsockname()[1])
 
 
 def environment() -> dict[str, str]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .programs import LONGEST, ProgramCase
+from twisted.trial.unittest import SkipTest
+
+from .programs import LONGEST, TWISTD, Program, ProgramCase
 
 T = TypeVar("T")
 
@@ -87,6 +91,59 @@ class ForegroundTests(LogCase):
         self.wait_until(self.path("edge.log.1").exists)
         program.terminate()
         self.assertFalse(self.path("moved.1").exists())
+
+
+class SyslogTests(LogCase):
+    """``twistd --syslog``, with a socket of the test in the place of ``/dev/log``."""
+
+    def setUp(self) -> None:
+        """Make a directory that takes the place of ``/dev`` for one process."""
+        super().setUp()
+        dev = self.path("dev")
+        dev.mkdir()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.socket.close)
+        self.socket.settimeout(LONGEST)
+        self.socket.bind(str(dev / "log"))
+        mounts = ""
+        for name in ("null", "zero", "random", "urandom"):
+            (dev / name).touch()
+            mounts += f"mount --bind /dev/{name} dev/{name} && "
+        self.private = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+        self.mounts = f"{mounts}mount --rbind dev /dev"
+        if shutil.which("unshare") is None or self.ask(*self.private, self.mounts)[0]:
+            raise SkipTest("a process may not have file systems of its own here")
+
+    def start(self, form: str) -> Program:
+        """Start a repeater that logs to the socket."""
+        options = ("-n", "--pidfile=", "--syslog", "--prefix=edge", *ONE, f"--log-format={form}")
+        return self.run_program(*self.private, f'{self.mounts} && exec "$@"', "sh", TWISTD, *options)
+
+    def line(self, start: str) -> str:
+        """Return the next line that begins so, after its priority, time and prefix."""
+        while True:
+            data = self.socket.recv(1 << 16).decode()
+            found = re.fullmatch(r"(<\d+>)\w{3} [ \d]\d \d\d:\d\d:\d\d edge: (.*?)\n?", data, re.DOTALL)
+            assert found is not None, data
+            if f"{found[1]}{found[2]}".startswith(start):
+                return found[2]
+
+    def test_text(self) -> None:
+        """Lines of text arrive without a time, which syslog adds, with the priority of their level."""
+        program = self.start("text")
+        line = self.line("<14>[twisted_repeater.service.logs#info] ")
+        self.assertIn("accepting clients at 127.0.0.1:", line)
+        program.send_signal(signal.SIGHUP)
+        self.line("<14>[twisted_repeater.service.reload#info] reloaded: nothing has changed")
+        self.assertEqual(program.terminate(), (-signal.SIGTERM, ""))
+
+    def test_json(self) -> None:
+        """Lines of JSON arrive whole."""
+        program = self.start("json")
+        while "accepting clients" not in (event := json.loads(self.line("<14>{")))["message"]:
+            pass
+        self.assertEqual((event["level"], event["repeater"]), ("info", "repeater"))
+        self.assertEqual(program.terminate(), (-signal.SIGTERM, ""))
 
 
 class DaemonTests(LogCase):

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from .programs import LONGEST, TWISTD, Program
+from .programs import LONGEST, TWISTD, Program, kept_port
 from .test_twistd import WAITING_FILTER, TwistdCase
 
 FILTER = """
@@ -133,6 +133,79 @@ class ManyTests(TwistdCase):
         self.assertNotIn("Traceback", output)
 
 
+class RenameTests(TwistdCase):
+    """Tables that are renamed, and keep their port."""
+
+    TIMES = 5
+
+    def write_config(self, name: str, port: int, server_port: int) -> None:
+        """Write the configuration file."""
+        table = f'[repeater.{name}]\nlisten = "tcp:{port}:interface=127.0.0.1"\ndialect = "lines"\n'
+        self.path("edge.toml").write_text(f'{table}server = "tcp:127.0.0.1:{server_port}"\n')
+
+    def visit(self, port: int) -> None:
+        """Connect again and again, and get an answer each time."""
+        try:
+            while not self.visitors_over.is_set():
+                with socket.create_connection(("127.0.0.1", port), LONGEST) as client:
+                    client.sendall(b"hello\n")
+                    assert client.recv(100) == b"hello\n"
+                with self.visited:
+                    self.visits += 1
+                    self.visited.notify_all()
+        except BaseException as error:
+            with self.visited:
+                self.errors.append(error)
+                self.visited.notify_all()
+
+    def wait_for_visits(self) -> None:
+        """Wait until there were some more visits, or one failed."""
+        with self.visited:
+            enough = self.visits + 10
+            self.assertTrue(self.visited.wait_for(lambda: self.errors or self.visits >= enough, LONGEST))
+
+    def test_renamed(self) -> None:
+        """One reload is enough each time, and of the clients that come all the while each gets its answer."""
+        self.visited = threading.Condition()
+        self.visitors_over, self.visits, self.errors = threading.Event(), 0, list[BaseException]()
+        port = kept_port(self)
+        with Echo(("127.0.0.1", 0), Echo.RequestHandlerClass) as echo:
+            threading.Thread(target=echo.serve_forever, args=(0.05,), daemon=True).start()
+            self.write_config("r0", port, echo.server_address[1])
+            repeater = self.run_twistd("repeater", "--config", "edge.toml")
+            repeater.wait_for("repeater r0: .*accepting clients at")
+            visitors = [threading.Thread(target=self.visit, args=(port,), daemon=True) for _ in range(2)]
+            for visitor in visitors:
+                visitor.start()
+            for number in range(1, self.TIMES + 1):
+                self.write_config(f"r{number}", port, echo.server_address[1])
+                repeater.send_signal(signal.SIGHUP)
+                repeater.wait_for(f"repeater r{number}: .*accepting clients at")
+                self.wait_for_visits()
+            self.visitors_over.set()
+            for visitor in visitors:
+                visitor.join(LONGEST)
+            status, output = repeater.terminate()
+            echo.shutdown()
+        self.assertEqual((self.errors, status), ([], -signal.SIGTERM), output)
+        self.assertEqual(output.count("removed from the configuration, and drained"), self.TIMES)
+        self.assertNotIn("Traceback", output)
+        self.assertNotIn("refused", output)
+
+
+class CheckTests(TwistdCase):
+    """``--check``."""
+
+    def test_without_sqlite(self) -> None:
+        """A Python that was built without SQLite can run a repeater that neither records nor stores anything."""
+        self.path("sitecustomize.py").write_text("import sys\nsys.modules['sqlite3'] = None\n")
+        self.environment["PYTHONPATH"] = f"{self.directory}:{self.environment['PYTHONPATH']}"
+        table = '[repeater.edge]\nlisten = "tcp:9000"\nserver = "tcp:h:1"\ndialect = "fix"\n'
+        self.path("edge.toml").write_text(f'{table}filter = ["fix-orders:max-quantity=1000"]\n')
+        answer = self.ask_twistd("repeater", "--config=edge.toml", "--check")
+        self.assertEqual(answer, (0, "edge is fine: tcp:9000 to tcp:h:1\n", ""))
+
+
 class DrainTests(TwistdCase):
     """SIGTERM."""
 
@@ -165,6 +238,50 @@ class DrainTests(TwistdCase):
             while data := client.recv(1000):
                 answer += data
         return answer
+
+
+class HangupTests(TwistdCase):
+    """SIGHUP before the process is ready."""
+
+    def run_hung_up(self, site: str = "", app: str = "") -> Program:
+        """Start a repeater.
+
+        Args:
+            site: code that Python runs at its start.
+            app: code that is run when the file was read, but before anything is started.
+        """
+        self.path("sitecustomize.py").write_text(site)
+        self.path("edge_app.py").write_text(f"{app}\nclass App:\n    observers = ()\n")
+        text = '[repeater.edge]\nlisten = "tcp:0:interface=127.0.0.1"\nserver = "tcp:127.0.0.1:1"\ndialect = "lines"\n'
+        self.path("edge.toml").write_text(f'{text}app = "edge_app:App"\n')
+        self.environment["PYTHONPATH"] = f"{self.directory}:{self.environment['PYTHONPATH']}"
+        return self.run_twistd("repeater", "--config", "edge.toml")
+
+    def test_while_imported(self) -> None:
+        """It does not end the process while that imports the package; then the process reloads."""
+        site = (
+            "import os, signal, sys\n"
+            "class Finder:\n"
+            "    def find_spec(name, path, target=None):\n"
+            "        if name == 'twisted_repeater':\n"
+            "            os.kill(os.getpid(), signal.SIGHUP)\n"
+            "sys.meta_path.insert(0, Finder)\n"
+        )
+        repeater = self.run_hung_up(site=site)
+        repeater.wait_for("reloaded: nothing has changed$")
+        self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
+
+    def test_after_the_file_was_read(self) -> None:
+        """A change of the file after it was read is applied if SIGHUP follows it, however early."""
+        app = (
+            "import os, signal\n"
+            "with open('edge.toml', 'a') as file:\n"
+            "    file.write('allow-ip = [\"10.0.0.0/8\"]')\n"
+            "os.kill(os.getpid(), signal.SIGHUP)\n"
+        )
+        repeater = self.run_hung_up(app=app)
+        repeater.wait_for("reloaded; applied: allow-ip$")
+        self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
 
 
 class SystemdTests(TwistdCase):

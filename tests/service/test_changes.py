@@ -14,6 +14,7 @@ from twisted_repeater.service.loading import LoadingError
 from twisted_repeater.tls_options import Reread
 
 from ..peers import Server, turn
+from ..programs import kept_port
 from .test_service import ANSWERING, ServiceCase
 
 reactor: Any = installed_reactor
@@ -212,6 +213,82 @@ class TablesTests(ChangeCase):
         self.assertEqual(service.hosted["edge"].reload(), ReloadAnswer("edge"))
 
 
+class RenamedTests(ChangeCase):
+    """Tables that are renamed, and keep their port."""
+
+    def begin_at(self, listen: str, more: str = "") -> str:
+        """Start a service whose repeater listens there; return the text of its table."""
+        text = EDGE.replace("LISTEN", f'listen = "{listen}"') + more
+        self.begin(text)
+        return text
+
+    async def drained(self) -> None:
+        """Wait until those that were removed are gone."""
+        while self.service_._leaving:
+            await turn()
+
+    def free_port(self) -> str:
+        """Return the description of a port that is free."""
+        return f"tcp:{kept_port(self)}:interface=127.0.0.1"
+
+    async def test_renamed(self) -> None:
+        """One reload is enough: the new one has the port at once, and links of the old one end as they rest."""
+        text = self.begin_at(self.free_port())
+        ann = await self.linked("ann")
+        self.write("rules.py", ANSWERING.format(answer="b'new'"))
+        answers = self.change(text.replace("edge", "new") + 'to-server-filter = "rules:decide"\n')
+        self.assertEqual([(each.repeater, each.error) for each in answers], [("new", None), ("edge", None)])
+        self.assertEqual([each.keys for each in answers], [{"repeater": "applied"}] * 2)
+        self.assertEqual(list(self.service_.hosted), ["new"])
+        self.assertTrue(self.service_._logs.names_repeaters)  # as both may log now
+        self.use(self.service_, "new")
+        self.assertEqual(await self.answer("bob"), b"new")
+        await ann.lost()
+        await self.drained()
+        self.assertEqual(await self.answer("bob"), b"new")
+        port = self.here.repeater.port
+        await self.service_.stopService()
+        await self.refused(port)
+
+    async def test_not_renamed(self) -> None:
+        """If the reload fails, the old one still has its port, and accepts clients; a later one can take it."""
+        text = self.begin_at(self.free_port())
+        new = text.replace("edge", "new")
+        for wrong in ('filter = ["nowhere:x"]\n', 'app = "nowhere:x"\n', 'record = "/proc/x.db"\n'):
+            (answer,) = self.change(new + wrong)
+            self.assertIsNot(answer.error, None)
+            self.assertEqual(list(self.service_.hosted), ["edge"])
+            client = await self.linked("ann")
+            await self.here.still_relays(client, self.here.server.peers[-1])
+            client.close()
+            await client.lost()
+        self.assertEqual(len(self.change(new)), 2)
+        self.use(self.service_, "new")
+        await self.linked("bob")
+        await self.drained()
+
+    async def test_unix(self) -> None:
+        """A Unix socket stays, with its lock, until the new one ends."""
+        path = f"{self.directory}/socket"
+        text = self.begin_at(f"unix:{path}")
+        before = os.stat(path)
+        self.change(text.replace("edge", "new"))
+        await self.drained()
+        self.assertTrue(os.path.samestat(os.stat(path), before))
+        self.assertTrue(os.path.lexists(f"{path}.lock"))
+        await self.service_.stopService()
+        self.assertFalse(os.path.lexists(path) or os.path.lexists(f"{path}.lock"))
+
+    async def test_down(self) -> None:
+        """A port that a fault has closed is not handed over: that is an error, and the fault goes on."""
+        text = self.begin_at(self.free_port(), 'fault = ["down"]\n')
+        (answer,) = self.change(text.replace("edge", "new"))
+        self.assertIn("cannot be taken over now: it is closed, by a fault for example", str(answer.error))
+        self.assertEqual(self.change(text.replace('fault = ["down"]\n', "")), [keys(fault=APPLIED)])
+        self.assertEqual(len(self.change(text.replace("edge", "new"))), 2)
+        await self.drained()
+
+
 class FailingTests(ChangeCase):
     """Errors, after which everything is as it was."""
 
@@ -252,7 +329,7 @@ class FailingTests(ChangeCase):
         """A port that another repeater has until it ends is an error that says what to do; doing that helps."""
         edge = EDGE.replace("LISTEN", f'listen = "unix:{self.directory}/socket"')
         service = self.begin(edge)
-        renamed = edge.replace("edge", "new")
+        renamed = edge.replace("edge", "new").replace("socket", "socket:mode=600")
         self.check(renamed, ("new", "is still in use by the repeater edge: reload without new first, which ends edge"))
         self.check(EDGE + renamed, ("new", "is still in use by the repeater edge: restart"))
         other = EDGE.replace("edge", "other")

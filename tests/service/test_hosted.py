@@ -8,8 +8,10 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+import twisted_repeater.service.hosted as module
 from twisted_repeater import PASS_ON
 from twisted_repeater.service.changes import ReloadAnswer
+from twisted_repeater.service.handover import PortOf
 from twisted_repeater.service.hosted import Hosted, done_at_once, filters_of
 from twisted_repeater.service.loading import LoadingError
 from twisted_repeater.service.plan import plan_of
@@ -77,6 +79,19 @@ class LifeTests(HostedCase):
             },
         )
         self.assertEqual(hosted.reload(), ReloadAnswer("repeater"))
+
+    async def test_taken_port(self) -> None:
+        """The socket of a port that is taken over is not looked at: that would be a client for whoever has it."""
+        socket = f"unix:{self.directory}/socket"
+        giver = await self.begun(listen=socket)
+        settings = self.settings(listen=socket).repeaters["repeater"]
+        plan = plan_of(settings, reactor, PortOf(giver.repeater))
+        taker = Hosted(plan, reactor, observed=True, reload=lambda name: ReloadAnswer(name))
+        self.addCleanup(lambda: Deferred.fromCoroutine(taker.end()))
+        looked: list[str] = []
+        self.patch(module, "remove_dead_socket", looked.append)
+        await taker.bind()
+        self.assertEqual(looked, [])
 
     async def test_observed(self) -> None:
         """Its numbers and errors are those of its links."""

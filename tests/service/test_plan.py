@@ -65,6 +65,12 @@ class PlanTests(ModuleCase):
             error = self.assertRaises(LoadingError, self.plan, **options)
             self.assertTrue(str(error).startswith(text), f"{error} instead of {text}")
 
+    def test_endpoint(self) -> None:
+        """An endpoint that is given takes the place of one of the settings, which is not even made."""
+        given: Any = object()
+        asked = settings(listen="systemd:domain=INET:name=nothing").repeaters["repeater"]
+        self.assertIs(plan_of(asked, reactor, given).listen, given)
+
     def test_names(self) -> None:
         """Names of clients can be allowed if the dialect, or a filter of the user, has them."""
         self.plan(allow_client=["a*"], dialect="modbus", to_server_filter="edge:f")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib import import_module
 from typing import Any
 
 from twisted.internet import reactor as installed_reactor
@@ -13,11 +14,13 @@ from twisted.trial.unittest import TestCase
 
 from twisted_repeater.service import reload
 from twisted_repeater.service.changes import ReloadAnswer
-from twisted_repeater.service.reload import Reload
+from twisted_repeater.service.reload import Reload, let_hangup_end
 
 from ..peers import Seen, turn
 
 reactor: Any = installed_reactor
+
+dropin: Any = import_module("twisted.plugins.repeater_dropin")
 
 DONE = [ReloadAnswer("edge", None, {"filter": "applied"})]
 
@@ -76,7 +79,8 @@ class ReloadCase(TestCase):
     def start(self, clock: Any, *, watch: bool = False) -> Reload:
         """Start."""
         reloads = Reload(self.process, clock)
-        reloads.start(watch=watch)
+        reloads.start()
+        reloads.begun(watch=watch)
         self.addCleanup(reloads.stop)
         return reloads
 
@@ -98,6 +102,47 @@ class SignalTests(ReloadCase):
         while not got:
             await turn()
         self.assertEqual(len(self.process.asked), 1)
+
+    async def test_early(self) -> None:
+        """A SIGHUP before all repeaters run is remembered, also by the handler before ours, and reloads once then."""
+        for came in (False, True):
+            early = dropin.EarlyHangup(signal.SIG_DFL)
+            self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, early))
+            if came:
+                os.kill(os.getpid(), signal.SIGHUP)
+                while not early.came:
+                    await turn()
+            reloads = Reload(self.process, reactor)
+            self.addCleanup(reloads.stop)
+            reloads.start()
+            if not came:
+                os.kill(os.getpid(), signal.SIGHUP)
+                os.kill(os.getpid(), signal.SIGHUP)
+            await turn(3)
+            self.assertEqual(self.process.asked, [])
+            reloads.begun(watch=False)
+            await self.process.asked.reach(1)
+            await turn(3)
+            self.assertEqual(self.process.asked, [None])
+            self.process.asked.clear()
+            reloads.stop()
+
+    def test_given_back(self) -> None:
+        """A command that reloads nothing ends by SIGHUP, also by one that came before, unless that was ignored."""
+        got: list[int] = []
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        for usual in (signal.SIG_DFL, signal.SIG_IGN, lambda number, frame: None):
+            for handler in (dropin.EarlyHangup(usual), usual):
+                signal.signal(signal.SIGHUP, handler)
+                let_hangup_end()
+                self.assertIs(signal.getsignal(signal.SIGHUP), usual)
+        early = dropin.EarlyHangup(lambda number, frame: got.append(number))
+        early.came = True
+        signal.signal(signal.SIGHUP, early)
+        let_hangup_end()
+        self.assertEqual(got, [signal.SIGHUP])
+        self.patch(reload, "SIGHUP", None)
+        let_hangup_end()
 
     def test_no_hangup(self) -> None:
         """Where the system has no SIGHUP, a process is reloaded on request all the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from typing import Any
@@ -213,21 +214,48 @@ class StartTests(ServiceCase):
 
     def test_late_failure(self) -> None:
         """An application that fails after the start ends the process by SIGTERM, with a line in the log."""
+        signals: list[int] = []
+        self.patch(signal, "raise_signal", signals.append)
+        self.late()[1].errback(OSError("no\nway"))
+        self.assertEqual(signals, [signal.SIGTERM])
+        self.assertEqual(self.lines, ["cannot start: --app: app:App cannot start: OSError: no way"])
+
+    def late(self) -> tuple[RepeaterService, Deferred[None]]:
+        """Return a service that begins to start, and what ends the start of its application."""
         self.write(
             "app.py",
             "from twisted.internet.defer import Deferred\nwaiting = Deferred()\n"
             "class App:\n    def start(self, repeater):\n        return waiting\n",
         )
-        signals: list[int] = []
-        self.patch(signal, "raise_signal", signals.append)
         service = self.service(app="app:App")
         service.privilegedStartService()
         service.startService()
         import app  # type: ignore[import-not-found]
 
-        app.waiting.errback(OSError("no\nway"))
-        self.assertEqual(signals, [signal.SIGTERM])
-        self.assertEqual(self.lines, ["cannot start: --app: app:App cannot start: OSError: no way"])
+        waiting: Deferred[None] = app.waiting
+        return service, waiting
+
+    async def test_early_hangup(self) -> None:
+        """A SIGHUP while an application starts reloads as soon as it has started; a call meanwhile is refused."""
+        service, waiting = self.late()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await turn(3)
+        self.assertEqual(service.change(None), [ReloadAnswer("", "the process is starting or ending")])
+        self.assertEqual(self.lines, [])
+        waiting.callback(None)
+        while len(self.lines) < 2:
+            await turn()
+        self.assertEqual(self.lines[1:], ["reloaded: nothing has changed"])
+
+    async def test_ended_early(self) -> None:
+        """A service that is ended while its application starts is never ready."""
+        service, waiting = self.late()
+        ready: list[str] = []
+        self.patch(service._systemd, "ready", ready.append)
+        ended = service.stopService()
+        waiting.callback(None)
+        await ended
+        self.assertEqual(ready, [])
 
     def test_wrong_settings(self) -> None:
         """What cannot be loaded is an error that begins with the option."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 from contextlib import closing
+from typing import Any
 
+from twisted.internet import reactor as installed_reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
@@ -16,6 +18,8 @@ import twisted_repeater._sockets.listening as module
 from twisted_repeater._sockets.listening import Listening
 
 from ..peers import PeerCase, hello
+
+reactor: Any = installed_reactor
 
 CROWD = 40
 """So many clients wait in the listen queue."""
@@ -79,6 +83,45 @@ class CloseTests(SynchronousTestCase):
         done = self.listening.close(5)
         self.clock.advance(5)
         self.successResultOf(done)
+
+
+class HandOverTests(PeerCase):
+    """A port that is handed over."""
+
+    async def test_handed_over(self) -> None:
+        """It reads, whatever had paused it, without our guard; it is closed for us, until it is taken back."""
+        world = await self.world()
+        listening = world.repeater._listening
+        valve, port = listening.valve, listening._port
+        assert valve is not None
+        guard = port.socket  # type: ignore[attr-defined]
+        guard._pause(OSError("no"))
+        valve.close("max_clients")
+        self.assertIs(listening.hand_over(), port)
+        self.assertIs(port.socket, guard.listening)  # type: ignore[attr-defined]
+        self.assertIn(port, reactor.getReaders())
+        self.assertRaises(ValueError, listening.hand_over)
+        await world.repeater.stop_listening()
+        listening.take_back()
+        self.assertIs(port.socket, guard)  # type: ignore[attr-defined]
+        self.assertNotIn(port, reactor.getReaders())
+        self.assertFalse(valve.has("descriptors"))
+        valve.open("max_clients")
+        await world.linked("ann")
+
+    def test_cannot(self) -> None:
+        """A port that cannot be paused, or that a fault has closed, cannot be handed over."""
+        self.assertRaises(ValueError, Listening(Port(), Clock()).hand_over)
+        port: Any = Port()
+        port.pauseProducing = port.resumeProducing = lambda: None
+        listening = Listening(port, Clock())
+        assert listening.valve is not None
+        listening.valve.close("down")
+        self.assertRaises(ValueError, listening.hand_over)
+        listening.valve.open("down")
+        self.assertIs(listening.hand_over(), port)
+        listening.take_back()
+        self.assertIs(listening.hand_over(), port)
 
 
 class CloseInOrderTests(PeerCase):

@@ -91,6 +91,19 @@ class ValveTests(SynchronousTestCase):
         self.assertFalse(self.valve.closed)
         self.assertEqual(self.tap.told, ["pause", "resume"])
 
+    def test_attached(self) -> None:
+        """A producer that is attached again is paused if there is a reason, and obeys from then on."""
+        valve, tap = self.valve, self.tap
+        valve.detach()
+        valve.close("a")
+        self.assertEqual(tap.told, [])
+        valve.attach(tap)
+        self.assertEqual(tap.told, ["pause"])
+        valve.open("a")
+        valve.detach()
+        valve.attach(tap)
+        self.assertEqual(tap.told, ["pause", "resume"])
+
     def test_closed_again_at_once(self) -> None:
         """A producer that produces while it is resumed may be paused by that."""
         self.tap.on_resume = lambda: self.valve.close("consumer")

@@ -213,7 +213,8 @@ class PortGuard:
     """Replaces the socket of a port: hides that descriptors have run out, and accepts only some clients in a row."""
 
     def __init__(self, listening: socket.socket, valve: Valve, clock: IReactorTime) -> None:
-        self._listening = listening
+        self.listening: socket.socket = listening
+        """The socket that it replaces."""
         self._valve = valve
         self._clock = clock
         self._timer: IDelayedCall | None = None
@@ -221,7 +222,7 @@ class PortGuard:
         self._in_a_row = 0
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._listening, name)
+        return getattr(self.listening, name)
 
     def accept(self) -> tuple[socket.socket, object]:
         """Accept a client. See `socket.socket.accept`."""
@@ -229,7 +230,7 @@ class PortGuard:
             self._in_a_row = 0
             raise BlockingIOError(errno.EWOULDBLOCK, "the next are accepted in the next turn of the reactor")
         try:
-            accepted = self._listening.accept()
+            accepted = self.listening.accept()
         except BlockingIOError:
             self._told = False  # all who waited are accepted: if it happens again, log it again
             self._in_a_row = 0

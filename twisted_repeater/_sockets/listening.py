@@ -6,7 +6,7 @@ import select
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -47,6 +47,32 @@ class Listening:
             self.valve = Valve(port)  # type: ignore[arg-type]
             self._guard = guard_port(port, self.valve, clock)
             self.switch = switch_of(port, self.valve, clock)
+
+    def hand_over(self) -> IListeningPort:
+        """Return the port, which reads, to somebody who listens at it from now on, and closes it. This one is closed.
+
+        Raises:
+            ValueError: it cannot be handed over.
+        """
+        if self._closed is not None or self.valve is None or self.valve.has("down"):
+            raise ValueError("its port cannot be taken over now: it is closed, by a fault for example")
+        self.valve.detach()
+        if self.valve.closed:
+            self._port.resumeProducing()  # type: ignore[attr-defined]
+        if self._guard is not None:
+            self._guard.stop()
+            self._port.socket = self._guard.listening  # type: ignore[attr-defined]
+        self._closed = succeed(None)
+        return self._port
+
+    def take_back(self) -> None:
+        """Listen again at the port that was handed over, which reads."""
+        assert self.valve is not None
+        self._closed = None
+        if self._guard is not None:
+            self._port.socket = self._guard  # type: ignore[attr-defined]
+            self.valve.open("descriptors")  # the guard, which was stopped, closes it again if need be
+        self.valve.attach(self._port)  # type: ignore[arg-type]
 
     async def close_in_order(self, timeout: float) -> None:
         """Accept those who wait in the listen queue, then close: the system would reset them."""

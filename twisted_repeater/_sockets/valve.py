@@ -73,3 +73,9 @@ class Valve:
     def detach(self) -> None:
         """Pause and resume the producer no more."""
         self._producer = None
+
+    def attach(self, producer: Pausable) -> None:
+        """Pause and resume this producer again, which reads, from now on."""
+        self._producer = producer
+        if self._reasons:
+            self._read(False)

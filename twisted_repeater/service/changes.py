@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._text import text_of
 from .endpoint_texts import bound_by
 from .filter_modules import FilterModules
+from .handover import PortOf
 from .hosted import FILTERS, Hosted, done_at_once, filters_of
 from .loading import LoadingError, trying
 from .options import BY_NAME
@@ -124,38 +125,51 @@ class Change:
         """Make and check all but the filters."""
         load_from_here(self._settings)
         before = frozenset(sys.modules)
+        added = [self._settings.repeaters[name] for name in self._added_names]
+        ports = [self._port_for(settings) for settings in added]
         plans = [
-            self._try(name, plan_of, self._settings.repeaters[name], self._service.reactor)
-            for name in self._added_names
+            self._try(settings.name, plan_of, settings, self._service.reactor, port)
+            for settings, port in zip(added, ports, strict=True)
         ]
         self._service.modules.keep(sys.modules.keys() - before)
         for name, hosted in self._both.items():
             if "server" in self._keys[name]:
                 self._try(name, check_server, self._now[name], self._service.reactor)
             self._try(name, check_clients, self._now[name], hosted.dialect)
-        for plan in plans:
-            newcomer = self._service.host(plan)
-            self._added.append(newcomer)
-            self._undo.append(newcomer.discard)
-            self._check_port(newcomer)
-            self._try(newcomer.name, done_at_once, newcomer.bind())
+        for plan, port in zip(plans, ports, strict=True):
+            self._bind(self._service.host(plan), port)
         for name, hosted in self._both.items():
             if "record" in self._keys[name]:
                 self._replace_recording(hosted, self._now[name])
         if not self._only:
             self._keys[""] = _outcomes(_changed(self._settings.values, self._service.settings.values))
 
-    def _check_port(self, newcomer: Hosted) -> None:
-        """Raise an error if a repeater that runs has the port, also if it is to be removed, or to get another one."""
-        listen = newcomer.settings.values["listen"]
+    def _bind(self, newcomer: Hosted, port: PortOf | None) -> None:
+        """Bind the port of a new repeater, or take over that of one that is removed."""
+        self._added.append(newcomer)
+        self._undo.append(newcomer.discard)
+        if port is not None:
+            self._undo.append(lambda: port.give_back(newcomer.repeater if newcomer.bound else None))
+        self._try(newcomer.name, done_at_once, newcomer.bind())
+
+    def _port_for(self, newcomer: RepeaterSettings) -> PortOf | None:
+        """Return the port that a new repeater takes over from one that is removed; ``None`` if nobody has it.
+
+        Raises:
+            ChangeError: a repeater has it that stays, also if it is to get another one, or that describes it otherwise.
+        """
+        listen = newcomer.values["listen"]
         bound = bound_by(listen)
         for hosted in self._service.hosted.values():
             taken = bound_by(hosted.settings.values["listen"]) if hosted.bound else None
             if bound is not None and taken is not None and bound.takes(taken):
+                if hosted in self._removed and listen == hosted.settings.values["listen"]:
+                    return PortOf(hosted.repeater)
                 first = f"reload without {newcomer.name} first, which ends {hosted.name}, or "
                 way = f"{first if hosted in self._removed else ''}restart"
                 why = f"{listen!r} is still in use by the repeater {hosted.name}: {way}"
-                raise ChangeError(newcomer.name, located(newcomer.settings.where("listen"), why))
+                raise ChangeError(newcomer.name, located(newcomer.where("listen"), why))
+        return None
 
     def _replace_recording(self, hosted: Hosted, settings: RepeaterSettings) -> None:
         """Begin the new recording. The same file with other options has to wait for a restart."""

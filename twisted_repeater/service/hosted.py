@@ -18,6 +18,7 @@ from ..observers import LogObserver
 from ..observers.metrics import MetricsObserver
 from .addresses import ip_filter
 from .admin.recent_errors import RecentErrors
+from .handover import PortOf
 from .loading import LoadingError, reason_of
 from .logs import log_start
 from .option_values import name_filter
@@ -107,7 +108,8 @@ class Hosted:
     async def bind(self) -> None:
         """Bind the port. Nobody is accepted yet."""
         values = self.settings.values
-        remove_dead_socket(values["listen"])
+        if not isinstance(self._plan.listen, PortOf):
+            remove_dead_socket(values["listen"])
         self._repeater = await Repeater.create(
             self.dialect,
             repeater_name=self.name,

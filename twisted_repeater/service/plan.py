@@ -71,14 +71,20 @@ class Wanted:
         return self._where[name](option)
 
 
-def plan_of(settings: RepeaterSettings, reactor: Reactor) -> Plan:
+def plan_of(settings: RepeaterSettings, reactor: Reactor, listen: IStreamServerEndpoint | None = None) -> Plan:
     """Load what the settings of a repeater name, without its filters, and check that it fits together.
+
+    Args:
+        settings: the settings.
+        reactor: the reactor.
+        listen: the endpoint, if it is not to be made from the settings.
 
     Raises:
         LoadingError: something cannot be loaded, or does not fit. The message begins with the option.
     """
     values = settings.values
-    listen = tried(settings, "listen", option_values.listen_endpoint, reactor, values["listen"])
+    if listen is None:
+        listen = tried(settings, "listen", option_values.listen_endpoint, reactor, values["listen"])
     check_server(settings, reactor)
     dialect = tried(settings, "dialect", load_dialect, values["dialect"])
     tried(settings, "dialect", dialect.check_versions, values["convert-versions"])

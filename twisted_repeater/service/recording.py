@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from twisted.internet.defer import Deferred
 
 from .._repeater import Repeater
 from .._types import Reactor
 from ..observers.metrics import MetricsObserver
-from ..recording import Recorder, record
-from ..recording.start import check_numbers
 from .descriptions import arguments_of, described
+
+if TYPE_CHECKING:
+    from ..recording import Recorder
 
 __all__ = ["ServiceRecording", "record_arguments"]
 
@@ -41,6 +42,8 @@ def record_arguments(text: str) -> dict[str, Any]:
     Raises:
         ValueError: an option is unknown or wrong, or there is no file.
     """
+    from ..recording.start import check_numbers  # not before, as it imports SQLite
+
     kind, parts, given = described(text)
     path = re.sub(r"\\(.)", r"\1", ":".join((kind, *parts)))
     if not path:
@@ -83,6 +86,8 @@ class ServiceRecording:
             OSError: the file cannot be made.
             RuntimeError: the repeater is shut down, or the recording is being ended.
         """
+        from ..recording import record
+
         if self.runs and self._ends:
             raise RuntimeError("the recording is being ended; try again in a moment")
         if not self.runs:

@@ -14,7 +14,7 @@ from .._types import Reactor
 from .changes import ReloadAnswer
 from .filter_modules import FilterModules
 
-__all__ = ["Reload", "ReloadAnswer"]
+__all__ = ["Reload", "ReloadAnswer", "let_hangup_end"]
 
 log: Logger = Logger()
 
@@ -36,8 +36,20 @@ class Process(Protocol):
         """Reload one repeater, or all and the process itself."""
 
 
+def let_hangup_end() -> None:
+    """Let SIGHUP end the process again, as by default, because it has nothing to reload. See `EarlyHangup`."""
+    if SIGHUP is not None:
+        early = signal.getsignal(SIGHUP)
+        signal.signal(SIGHUP, getattr(early, "before", early))
+        if getattr(early, "came", False):
+            signal.raise_signal(SIGHUP)
+
+
 class Reload:
-    """Reloads a process, and logs what was done."""
+    """Reloads a process, and logs what was done.
+
+    A SIGHUP that comes before all repeaters run is remembered, because files that were read may have changed since.
+    """
 
     def __init__(self, process: Process, reactor: Reactor) -> None:
         self._process = process
@@ -46,14 +58,31 @@ class Reload:
         self._trouble: str | None = None
         """The error of the last look at the files, if the next look will try the same again."""
         self._sighup_before: Any = None
+        self._begun = False
+        """Whether all repeaters run."""
+        self._is_due = False
+        """Whether there was a SIGHUP before."""
 
-    def start(self, *, watch: bool) -> None:
-        """Begin to obey SIGHUP and, with ``watch``, to look at the files."""
+    def start(self) -> None:
+        """Begin to obey SIGHUP, or to remember it."""
         if SIGHUP is not None:
-            # Python calls a handler between any two steps of the program, so the reactor calls `now` in its own time.
-            self._sighup_before = signal.signal(SIGHUP, lambda number, frame: self._reactor.callFromThread(self.now))
+            # Python calls a handler between any two steps of the program, so the reactor obeys in its own time.
+            self._sighup_before = signal.signal(SIGHUP, lambda number, frame: self._reactor.callFromThread(self._obey))
+            self._is_due = getattr(self._sighup_before, "came", False)  # before this handler was there
+
+    def begun(self, *, watch: bool) -> None:
+        """Note that all repeaters run. Obey the SIGHUP that was remembered and, with ``watch``, look at the files."""
+        self._begun = True
         if watch:
             self._look_later()
+        if self._is_due:
+            self._reactor.callFromThread(self._obey)
+
+    def _obey(self) -> None:
+        """Obey SIGHUP, or remember it."""
+        self._is_due = not self._begun
+        if self._begun:
+            self.now()
 
     def stop(self) -> None:
         """Stop looking, and restore the handler of SIGHUP. Call this last: by default SIGHUP kills the process."""

@@ -97,6 +97,7 @@ class RepeaterService(Service):
         )
         self._binding: Deferred[None] | None = None
         self._started = False
+        self._begun = False
         self._error: CannotStart | None = None
 
     def host(self, plan: Plan) -> Hosted:
@@ -132,7 +133,7 @@ class RepeaterService(Service):
             self.privilegedStartService()
         assert self._binding is not None
         super().startService()  # type: ignore[no-untyped-call]
-        self._reload.start(watch=self.settings.values["reload"])
+        self._reload.start()
         self._signals.start()
         self._certificates.startService()
         self._binding.addCallback(lambda _: Deferred.fromCoroutine(self._begin())).addErrback(self._failed)
@@ -153,7 +154,10 @@ class RepeaterService(Service):
         for hosted in self.hosted.values():
             await self._named(hosted, hosted.begin(filters_of(hosted.name, self.modules.filters)))
             hosted.log_start()
-        self._systemd.ready(self._status())
+        if not self._draining:
+            self._begun = True
+            self._systemd.ready(self._status())
+            self._reload.begun(watch=self.settings.values["reload"])
 
     async def _named(self, hosted: Hosted, work: Awaitable[None]) -> None:
         """Wait for work on a repeater. If there are several, an error says which one it concerns."""
@@ -214,7 +218,7 @@ class RepeaterService(Service):
 
     def change(self, only: str | None) -> list[ReloadAnswer]:
         """Make a reload. See `Change`."""
-        if self._draining or not self._started or self._binding is None or not self._binding.called:
+        if self._draining or not self._begun:
             return [ReloadAnswer("", "the process is starting or ending")]
         self._systemd.reloading()
         self.modules.note_watched()
@@ -233,7 +237,7 @@ class RepeaterService(Service):
         self.settings = settings
         self._admin.change(settings)
         self._logs.use(settings.values["log-format"], settings.values["log-level"])
-        self._logs.names_repeaters = len(settings.repeaters) > 1
+        self._logs.names_repeaters = len(self.hosted.keys() | settings.repeaters.keys()) > 1  # some may be drained yet
         for hosted in removed:
             del self.hosted[hosted.name]
             log.info("removed from the configuration, and drained", repeater=hosted.name)

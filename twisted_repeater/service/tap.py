@@ -18,6 +18,7 @@ from .option import Form, Option, Written
 from .option_values import near, repeater_name
 from .options import BY_NAME, OPTIONS
 from .plan import check as check_all
+from .reload import let_hangup_end
 from .service import CannotStart, RepeaterService
 from .settings import ProcessSettings, Reading, SettingsError, WrittenSettings
 
@@ -109,6 +110,8 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Check the options. See `usage.Options`."""
+        if not {"demo", "check"}.isdisjoint(self.written):
+            let_hangup_end()
         if "demo" in self.written:
             self._check_demo()
             return

@@ -18,12 +18,12 @@ from twisted_repeater.service.recording import ServiceRecording
 from ...peers import PeerCase, StoppedTime, World, turn
 from .administered import Process, Running
 
-__all__ = ["AdminCase", "Answered"]
+__all__ = ["AdminCase", "Answered", "Exchange"]
 
 reactor: Any = installed_reactor
 
 
-class _Exchange(Protocol):
+class Exchange(Protocol):
     """A request, and all that comes back until the connection is closed."""
 
     def __init__(self, request: bytes) -> None:
@@ -90,7 +90,7 @@ class AdminCase(PeerCase):
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers = {"content-type": "application/json", "content-length": str(len(body))} | headers
         lines = [f"{method} {path} HTTP/1.0", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-        exchange = _Exchange("\r\n".join(lines).encode("latin-1") + (body or b""))
+        exchange = Exchange("\r\n".join(lines).encode("latin-1") + (body or b""))
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port.getHost().port)
         await endpoint.connect(Factory.forProtocol(lambda: exchange))
         data = await exchange.received

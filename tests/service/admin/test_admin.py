@@ -71,9 +71,10 @@ class Pages:
         if isinstance(answer, Answer):
             request.answer(answer)
 
-    def use_token(self, token: str | None) -> None:
+    def use_token(self, token: str | None) -> bool:
         """See `Responder`."""
-        self.token = token
+        before, self.token = getattr(self, "token", None), token
+        return token != before
 
     def release_held(self, repeater: str | None = None) -> None:
         """See `Responder`."""
@@ -591,6 +592,36 @@ class StreamTests(SiteCase):
         self.assertEqual(await visitor.answered(), 200)
         self.site.release_held("edge")
         self.assertEqual((self.pages.token, self.pages.released), ("secret", "edge"))
+
+    async def test_other_token(self) -> None:
+        """Another token cuts off streams and long answers that have begun; the same one, and other names, do not."""
+        stream, _ = await self.stream()
+        visitor = await self.connect(self.request("GET /never"))
+        while self.never.made < 2:
+            await turn()
+        self.never.waiting.begin_long()
+        other = await self.connect(self.request())
+        await other.answered()
+        self.site.configure(hosts=["other.example.org"], token=None)
+        await turn(3)
+        self.assertFalse(stream.lost.called or visitor.lost.called)
+        self.site.configure(hosts=(), token="secret")
+        await stream.lost
+        await visitor.lost
+        await turn(3)
+        self.assertFalse(other.lost.called)
+
+    async def test_long(self) -> None:
+        """A long answer that is complete is not cut off: its connection may be used again."""
+        visitor = await self.connect(self.request("GET /never"))
+        while not self.never.made:
+            await turn()
+        self.never.waiting.begin_long()
+        self.never.waiting.finish()
+        await visitor.answered()
+        self.site.configure(hosts=(), token="secret")
+        await turn(3)
+        self.assertFalse(visitor.lost.called)
 
 
 class LogTests(SiteCase):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet import reactor as installed_reactor
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.web.http_headers import Headers
 
 from twisted_repeater.service.admin.login import (
@@ -15,7 +18,10 @@ from twisted_repeater.service.admin.login import (
     Login,
 )
 
-from .asking import AdminCase, Answered
+from ...peers import turn
+from .asking import AdminCase, Answered, Exchange
+
+reactor: Any = installed_reactor
 
 TOKEN = "0123456789abcdef"
 GIVEN = {"authorization": f"Bearer {TOKEN}"}
@@ -98,6 +104,9 @@ class _From:
         self.host = host
         self.requestHeaders = Headers()
 
+    def getHeader(self, name: bytes) -> None:
+        """See `IRequest`."""
+
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)
 
@@ -122,6 +131,19 @@ class SessionTests(LoginCase):
         self.assertEqual(answered.json, {"needs_token": True, "logged_in": False})
         self.assertIn("=; Max-Age=0;", answered.headers["set-cookie"])
         self.assertEqual(await self.status(cookie=cookie), 401)
+
+    async def test_ports(self) -> None:
+        """Ports of one host have cookies of their own, also if a tunnel or a proxy made them of the same port."""
+        await self.start(token=TOKEN)
+        own = self.port.getHost().port
+        names = []
+        for host in ("localhost:8090", "localhost:8091", "localhost", "[::1]:8090"):
+            answered = await self.ask("POST", "/session", {"token": TOKEN}, host=host)
+            names.append(answered.headers["set-cookie"].partition("=")[0])
+            cookie = answered.headers["set-cookie"].partition(";")[0]
+            self.assertEqual(await self.status(host=host, cookie=cookie), 200)
+        start = f"twisted-repeater-{own}"
+        self.assertEqual(names, [f"{start}-8090", f"{start}-8091", start, f"{start}-8090"])
 
     async def test_encrypted(self) -> None:
         """With TLS the cookie is for encrypted connections only."""
@@ -166,3 +188,16 @@ class SessionTests(LoginCase):
         self.assertEqual((await self.status(**cookie), await self.status(**GIVEN)), (401, 401))
         self.site.configure(hosts=(), token=None)
         self.assertEqual(await self.status(), 200)
+
+    async def test_under_way(self) -> None:
+        """A request whose body comes after the token was changed is refused."""
+        await self.start(token=TOKEN)
+        head = f"POST /reload HTTP/1.0\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+        exchange = Exchange(f"{head}Content-Length: 2\r\n\r\n".encode())
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port.getHost().port)
+        await endpoint.connect(Factory.forProtocol(lambda: exchange))
+        while not any(channel.requests for channel in self.site._channels):
+            await turn()
+        self.site.configure(hosts=(), token="fedcba9876543210")
+        exchange.transport.write(b"{}")  # type: ignore[union-attr]
+        self.assertEqual(Answered(await exchange.received).status, 401)

@@ -21,6 +21,7 @@ class PiecesTests(SynchronousTestCase):
         self.request: Any = SimpleNamespace(
             method=b"GET",
             begin=lambda: self.calls.append("begin"),
+            begin_long=lambda: self.calls.append("begin long"),
             write=self.calls.append,
             registerProducer=lambda producer, streaming: self.calls.append((producer, streaming)),
             unregisterProducer=lambda: self.calls.append("unregistered"),
@@ -46,7 +47,7 @@ class PiecesTests(SynchronousTestCase):
     def test_answer(self) -> None:
         """The answer begins, and goes on as fast as the client receives it; that to HEAD has nothing more."""
         self.assertEqual(answer_in_pieces(self.request, iter([b"1"]), 1), NOT_DONE_YET)
-        self.assertEqual((self.calls[0], self.calls[1][1]), ("begin", False))
+        self.assertEqual((self.calls[0], self.calls[1][1]), ("begin long", False))
         self.request.method = b"HEAD"
         self.assertEqual(answer_in_pieces(self.request, iter([b"1"]), 1), NOT_DONE_YET)
         self.assertEqual(self.calls[2:], ["begin", "finished"])

@@ -7,7 +7,6 @@ its log, and waits until the disk has it.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -108,6 +107,8 @@ class Store:
         self._ids: dict[str, int] = {}
         if path is not None:
             make_file(path)
+        import sqlite3  # not before, as most repeaters have no store
+
         with self._errors():
             self._database = sqlite3.connect(":memory:" if path is None else path, timeout=0, isolation_level=None)
         try:
@@ -319,6 +320,8 @@ class Store:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Raise errors of SQLite as `StoreError`."""
+        import sqlite3
+
         try:
             yield
         except sqlite3.Error as error:

@@ -77,6 +77,8 @@ class Api:
         """Answer a complete request, whatever goes wrong."""
         assert request.found is not None
         try:
+            if not request.found.route.is_open:
+                self.context.login.check(request)  # again, as the token may be another one since the head was there
             answer = self._answer(request, request.found)
         except ApiError as error:
             request.fail(error)
@@ -93,9 +95,9 @@ class Api:
         body = _body(request.content.read(), route)
         return route.handler(Call(self.context, request, found.path, query, body))
 
-    def use_token(self, token: str | None) -> None:
-        """Ask for another token from now on."""
-        self.context.login.use_token(token)
+    def use_token(self, token: str | None) -> bool:
+        """Ask for this token from now on. Return whether it is another one than before."""
+        return self.context.login.use_token(token)
 
     def release_held(self, repeater: str | None = None) -> None:
         """Release what is held of a repeater, or of all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections import OrderedDict
 from hashlib import sha256
@@ -49,12 +50,14 @@ class Login:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
         """How many wrong tokens came from an address, and when that will be forgotten."""
 
-    def use_token(self, token: str | None) -> None:
-        """Ask for another token from now on. If it is another one, nobody is logged in any longer."""
+    def use_token(self, token: str | None) -> bool:
+        """Ask for this token from now on, and return whether it is another one; then nobody is logged in any longer."""
         digest = None if token is None else _digest(token)
-        if digest != self._token:
-            self._token = digest
-            self._sessions.clear()
+        if digest == self._token:
+            return False
+        self._token = digest
+        self._sessions.clear()
+        return True
 
     @property
     def needs_token(self) -> bool:
@@ -127,8 +130,13 @@ def _place(request: GuardedRequest) -> str:
 
 
 def _cookie_name(request: GuardedRequest) -> str:
-    """Return the name of our cookie. A browser sends a cookie to all ports of a host, so the port is in its name."""
-    return f"twisted-repeater-{getattr(request.host, 'port', 'unix')}"
+    """Return the name of our cookie. A browser sends a cookie to all ports of a host, so the port is in its name.
+
+    This is the port that the browser sees, in ``Host``: a tunnel or a proxy may make several administrations of the
+    same port, or of Unix sockets, ports of one host. The port that we listen on helps where a proxy changes ``Host``.
+    """
+    seen = re.search(rb":([0-9]+)$", request.getHeader(b"host") or b"")
+    return f"twisted-repeater-{getattr(request.host, 'port', 'unix')}" + (f"-{seen[1].decode()}" if seen else "")
 
 
 def _attributes(request: GuardedRequest) -> str:

@@ -22,10 +22,11 @@ def answer_in_pieces(request: GuardedRequest, pieces: Iterator[bytes], at_once: 
         pieces: the parts of the answer; to make one is a part of the work.
         at_once: how many are made before the reactor can do other work.
     """
-    request.begin()
     if request.method == b"HEAD":
+        request.begin()
         request.finish()  # type: ignore[no-untyped-call]
     else:
+        request.begin_long()
         request.registerProducer(Pieces(request, pieces, at_once), False)  # type: ignore[no-untyped-call]
     return NOT_DONE_YET
 

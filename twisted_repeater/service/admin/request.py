@@ -78,6 +78,11 @@ class GuardedRequest(Request):
         self.failure = error.error
         self.answer(error.answer)
 
+    def begin_long(self) -> None:
+        """Begin an answer that others may have their turn before it is complete."""
+        self.begin()
+        self.channel.site.answers_long(self.channel)
+
     def become_stream(self) -> None:
         """Let the connection stay open for as long as it takes, besides those that the site counts.
 

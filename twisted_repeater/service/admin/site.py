@@ -54,8 +54,8 @@ class Responder(Protocol):
     def respond(self, request: GuardedRequest) -> None:
         """Answer a request that is complete."""
 
-    def use_token(self, token: str | None) -> None:
-        """Ask for another token from now on."""
+    def use_token(self, token: str | None) -> bool:
+        """Ask for this token from now on. Return whether it is another one than before."""
 
     def release_held(self, repeater: str | None = None) -> None:
         """Release what is held of a repeater, or of all, and hold no more of it."""
@@ -90,12 +90,19 @@ class GuardedSite(Site):
         self._channels: dict[Channel, None] = {}
         """The connections, the one that was used last at the end."""
         self._streams: set[Channel] = set()
+        self._long: set[Channel] = set()
+        """The connections whose answer is long, and has begun."""
         self._throttle = LogThrottle(self.reactor)
 
     def configure(self, *, hosts: Iterable[str], token: str | None) -> None:
-        """Use other names and another token from now on; a reload may change them."""
+        """Use other names and another token from now on; a reload may change them.
+
+        If it is another token, answers that go on are cut off: whoever asked for them may know only the old one.
+        """
         self._hosts = frozenset(map(host_name, hosts))
-        self.responder.use_token(token)
+        if self.responder.use_token(token):
+            for channel in [*self._streams, *self._long]:
+                channel.transport.abortConnection()
 
     def release_held(self, repeater: str | None = None) -> None:
         """Release the messages of a repeater that are held, or those of all, because it is being drained."""
@@ -122,15 +129,21 @@ class GuardedSite(Site):
         """Note that a connection was made, or that a request on it was answered."""
         self._channels.pop(channel, None)
         self._channels[channel] = None
+        self._long.discard(channel)
 
     def streams(self, channel: Channel) -> None:
         """Note that a connection has become a stream."""
         self._channels.pop(channel, None)
         self._streams.add(channel)
 
+    def answers_long(self, channel: Channel) -> None:
+        """Note that a long answer has begun."""
+        self._long.add(channel)
+
     def forget(self, channel: Channel) -> None:
         """Note that a connection is gone."""
         self._channels.pop(channel, None)
+        self._long.discard(channel)
         self._streams.discard(channel)
 
     def stopFactory(self) -> None:
