@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -64,6 +65,50 @@ class RuleTests(SynchronousTestCase):
         self.it.rule("s", type="se*", direction="to_server")
         client.send(Command("GET", "k"), Command("SET", "k", "v"))
         self.assertEqual(self.texts(), [Command("SET", "k", "v")])
+
+    def test_renamed(self) -> None:
+        """A rule for some names holds messages of a client while it has such a name, however many names there are."""
+        self.begin()
+        self.patch(module, "MOST_CHOSEN", 2)
+        client = self.it.world.connect("ann")
+        self.it.rule("s", client="b*", text="h")
+        self.it.rule("s", client="x")
+        (link,) = self.it.world.repeater.links()
+        for name in ("bob", "ann", "ben"):
+            link.identify(name)
+            self.it.world.advance(0)
+            client.send(b"h" + name.encode())
+            for item in self.it.held:
+                self.it.settle(item, "dropped", DROP)
+        self.it.world.server.connections[0].expect(b"hann")
+
+    def test_made_between(self) -> None:
+        """A rule that is made when messages have passed already holds those that come."""
+        self.begin()
+        client = self.it.world.connect("ann")
+        self.it.rule("s", text="x")
+        client.send(b"1")
+        self.it.rule("s", text="2")
+        client.send(b"2")
+        self.assertEqual(self.texts(), [b"2"])
+
+    def test_types_are_found_once(self) -> None:
+        """However many rules there are, a message is asked once for its type, and once for its bytes."""
+        self.begin(dialects.redis())
+        client = self.it.world.connect()
+        asked: list[str] = []
+
+        def counting(name: str) -> Callable[[Any], Any]:
+            real = getattr(module, name)
+            return lambda it: (asked.append(name), real(it))[1]  # type: ignore[func-returns-value]
+
+        for name in ("types_of", "payload_of"):
+            self.patch(module, name, counting(name))
+        for _ in range(3):
+            self.it.rule("s", type="set", text="k", direction="to_server")
+            self.it.rule("s", type="ge*", text="k")
+        client.send(Command("EXISTS", "k"))
+        self.assertEqual(sorted(asked), ["payload_of", "types_of"])
 
     def test_secret(self) -> None:
         """A rule finds no passwords: of a message with a secret, only what is shown counts."""
