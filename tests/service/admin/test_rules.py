@@ -12,6 +12,7 @@ from twisted_repeater._link.link import pair_of
 from twisted_repeater.dialects.fix.messages import ExecutionReport, NewOrderSingle
 from twisted_repeater.dialects.redis.messages import Command
 from twisted_repeater.service.admin import rules as module
+from twisted_repeater.service.admin.criteria import Criteria
 from twisted_repeater.service.admin.rules import TooManyRules
 from twisted_repeater.service.admin.setting import with_fields
 
@@ -69,7 +70,7 @@ class RuleTests(SynchronousTestCase):
     def test_renamed(self) -> None:
         """A rule for some names holds messages of a client while it has such a name, however many names there are."""
         self.begin()
-        self.patch(module, "MOST_CHOSEN", 2)
+        self.patch(module, "MOST_CHOSEN", 1)
         client = self.it.world.connect("ann")
         self.it.rule("s", client="b*", text="h")
         self.it.rule("s", client="x")
@@ -109,6 +110,23 @@ class RuleTests(SynchronousTestCase):
             self.it.rule("s", type="ge*", text="k")
         client.send(Command("EXISTS", "k"))
         self.assertEqual(sorted(asked), ["payload_of", "types_of"])
+
+    def test_is_wanted(self) -> None:
+        """Any criteria can be asked about a held message; one that cannot be looked at is not wanted."""
+        self.begin()
+        self.it.world.connect("ann")
+        self.it.rule("s")
+        self.it.world.server["ann"].send(b"reply")
+        (item,) = self.it.held
+        rules, message = self.it.debugged.rules, item.message
+        for wanted in (Criteria(), Criteria("a*", "to_client", None, "rep")):
+            self.assertTrue(rules.is_wanted(message, wanted))
+        for other in (Criteria("b"), Criteria(direction="to_server"), Criteria(kind="x"), Criteria(text="no")):
+            self.assertFalse(rules.is_wanted(message, other))
+        self.patch(module, "payload_of", lambda held: 1 // 0)
+        self.assertTrue(rules.is_wanted(message, Criteria("ann")))
+        self.assertFalse(rules.is_wanted(message, Criteria(text="r")))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_secret(self) -> None:
         """A rule finds no passwords: of a message with a secret, only what is shown counts."""

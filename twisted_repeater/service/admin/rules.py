@@ -178,6 +178,16 @@ class Rules:
             raise
         return rule
 
+    def is_wanted(self, message: HeldMessage, criteria: Criteria) -> bool:
+        """Return whether a message matches. One whose methods raise matches nothing that looks at it."""
+        if criteria.direction not in (None, message.direction) or not criteria.wants_link(message.link):
+            return False
+        try:
+            return Candidate(message, self._shower).is_wanted(criteria)
+        except Exception:  # its class may be one of the application
+            log.failure("a message that is held could not be looked at")
+            return False
+
     def remove(self, number: int, how: str = "rule removed") -> bool:
         """Remove a rule, and release what it holds. Return whether there was one."""
         if self._rules.pop(number, None) is None:
