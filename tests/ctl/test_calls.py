@@ -207,6 +207,17 @@ class HeldTests(CtlCase):
             ],
         )
 
+    def test_release_all(self) -> None:
+        """All held messages are released with one call, or those that match."""
+        path = "/repeaters/orders/held/release"
+        self.answer(**{f"POST {path}": {"released": 2}})
+        self.assertIn("2 messages are released\n", self.printed("release-all"))
+        self.answer(**{f"POST {path}": {"released": 1}})
+        choice = ("--client", "a*", "--direction", "to-server", "--type", "D", "--text", "x")
+        self.assertIn("1 message is released\n", self.printed("release-all", *choice))
+        wanted = {"client": "a*", "direction": "to_server", "type": "D", "text": "x"}
+        self.assertEqual(self.asked, [("POST", path, {}), ("POST", path, wanted)])
+
     def test_gone(self) -> None:
         """A message that is gone already is not changed, and the administration says how it went."""
         self.answer(**{"POST /repeaters/orders/held/1/drop": Raw(409, b'{"error": "message 1 is not held"}')})

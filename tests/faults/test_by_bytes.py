@@ -78,7 +78,7 @@ class GateTests(SynchronousTestCase):
     def gates(self, fault: ByteFault, number: int = 2) -> list[Any]:
         """Return gates of a fault, towards the client, made at time 5."""
         make = fault.gate_maker()
-        return [make(Direction.TO_CLIENT, Random(1), 5.0) for _ in range(number)]
+        return [make(Direction.TO_CLIENT, lambda: Random(1), 5.0) for _ in range(number)]
 
     def test_base(self) -> None:
         """A fault has to say what it does."""
@@ -88,8 +88,8 @@ class GateTests(SynchronousTestCase):
         """Each direction of each link has a line of its own; if they are shared, each direction of all links has."""
         for shared, due in ((False, 5.01), (True, 5.02)):
             make = Bandwidth(1000, shared).gate_maker()
-            gates = [make(Direction.TO_CLIENT, Random(1), 5.0) for _ in range(2)]
-            gates.append(make(Direction.TO_SERVER, Random(1), 5.0))
+            gates = [make(Direction.TO_CLIENT, lambda: Random(1), 5.0) for _ in range(2)]
+            gates.append(make(Direction.TO_SERVER, lambda: Random(1), 5.0))
             for gate in gates:
                 self.assertEqual(gate.allows(10, 5.0), 0)
             self.assertEqual([round(gate.opens_at, 6) for gate in gates], [5.01, due, 5.01])

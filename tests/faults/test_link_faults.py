@@ -197,6 +197,19 @@ class PlaceTests(SynchronousTestCase):
             got.append(running.server[client].received)
         self.assertEqual(got[0], got[1])
 
+    def test_the_number_of_a_link_without_messages(self) -> None:
+        """A link counts among those of a fault from its beginning, even if others have messages first."""
+        got = []
+        for early in (False, True):
+            running = MemoryRepeater()
+            running.repeater.faults.set("it", Drop(probability=0.5, seed=1))
+            first, client = running.connect("first"), running.connect("second")
+            if early:
+                first.send(b"a")
+            client.send(*(b"%d" % number for number in range(64)))
+            got.append(running.server[client].received)
+        self.assertEqual(got[0], got[1])
+
     def test_a_client_that_gets_another_name(self) -> None:
         """A fault for a name hits the messages of a client as long as it has that name."""
         harness = broken(Drop(clients="bob"))

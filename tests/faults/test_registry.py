@@ -148,6 +148,13 @@ class ActiveFaultTests(SynchronousTestCase):
             self.assertEqual([active.hits_link(one, WAY) for one in links], [False, True, False, False, False, False])
         self.assertEqual((active.seen, active.hit), (6, 1))
 
+    def test_links_that_may_be_hit(self) -> None:
+        """Whether a link is hit with a probability depends on its own random numbers, in the order of the links."""
+        active, same = (self.active(Drop(probability=0.5, seed=3)) for _ in range(2))
+        links = [link() for _ in range(16)]
+        expected = [same.random_of(one, WAY).random() < 0.5 for one in links]
+        self.assertEqual([active.hits_link(one, WAY) for one in links], expected)
+
     def test_time_and_failures(self) -> None:
         """It knows the time of its clock, and logs one failure of its function only."""
         active = self.active(Drop())

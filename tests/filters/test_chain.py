@@ -33,6 +33,7 @@ from twisted_repeater.dialects import int32
 from twisted_repeater.errors import CallbackFailed
 from twisted_repeater.filters import Chain, FilterPair, Shadow, chain, in_order, selector_of, wants
 from twisted_repeater.filters._provider import fixed_filters
+from twisted_repeater.filters.chain import both
 from twisted_repeater.selectors import NOTHING, Selector, contains, first_byte
 from twisted_repeater.testing import FilterHarness
 
@@ -580,6 +581,15 @@ class PairChainTests(SynchronousTestCase):
         self.assertEqual(
             list(fixed_filters(chain(Marking(b"1"), FilterPair(to_client=seen)))), [(Direction.TO_CLIENT, seen)]
         )
+
+    def test_both(self) -> None:
+        """Two functions are joined as in a chain, and what they do wrong is told with the name that was given."""
+        for verdict, expected in ((PASS_ON, PASS_ON), (Send(2), Send(3)), (DO_NOTHING, DO_NOTHING)):
+            joined = both(Seen({1: verdict}), Seen({2: Send(3)}), "the name")
+            self.assertEqual(verdict_of(joined(1, LINK)), expected)
+        self.assertEqual(joined.__qualname__, "the name")
+        wrong = verdict_of(both(Seen({1: 5}), Seen(), "the name")(1, LINK))
+        self.assertIn("the name", str(wrong.value))
 
     def test_migrate(self) -> None:
         """Each member takes over from the one of its name, in a chain or alone."""

@@ -41,6 +41,19 @@ class FaultTests(MemoryCase):
                 self.here.advance(1)
                 peer.expect(*late, b"next")
 
+    def test_lanes_are_left_alone(self) -> None:
+        """The lanes get another setup for faults by message only, also where one replaces another kind."""
+        lane = self.here.pair(self.peers["ann"][0]).lanes[0]
+        setups = [lane.setup]
+        for fault in (Timeout(), Drop(), Drop(), Timeout()):
+            self.faults.set("fault", fault)
+            setups.append(lane.setup)
+        self.faults.remove("fault")
+        plain, timeout, drop, other, again = setups
+        self.assertEqual([plain.faults, timeout, again.faults, lane.setup], [None, plain, None, again])
+        self.assertIsNotNone(drop.faults)
+        self.assertIsNot(other, drop)
+
     def test_renamed(self) -> None:
         """Those who watch a name, and the faults for a name, follow a link that gets that name."""
         self.successResultOf(self.here.pair(self.peers["ann"][0]).link.identify("amy"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
@@ -70,7 +71,7 @@ class ByteFaults:
                 if not hit or not active.fault.concerns_direction(way):
                     set_gate(connection, active, None, self._clock.seconds)
                 elif not (connection.gone or has_gate(connection, active)):
-                    gate = make(way, active.random_of(pair.link, way), now)
+                    gate = make(way, partial(active.random_of, pair.link, way), now)
                     set_gate(connection, active, gate, self._clock.seconds)
 
     def _unset(self, pair: Pair, removed: Iterable[ActiveFault]) -> None:

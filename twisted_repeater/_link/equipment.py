@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from .._lane.account import LaneWatch
@@ -231,7 +230,7 @@ class Equipment:
         active = [
             fault for fault in self.faults if fault.by_message and fault.fault.concerns_direction(setup.direction)
         ]
-        return replace(setup, faults=LinkFaults(link.link, setup.direction, active).change) if active else setup
+        return setup.replaced(faults=LinkFaults(link.link, setup.direction, active).change) if active else setup
 
     def _with_own(self, link: Pair, lane: Lane, own: Any, of_dialect: Any, holds: tuple[Hold, ...]) -> LaneSetup:
         """Return the setup for a lane with filters of its own, or with messages that may be held."""
@@ -239,8 +238,7 @@ class Equipment:
         kind, of_link = self._type_of(lane.direction), shared
         if own is not None or of_dialect is not self._of_dialect.get(lane.direction):
             provider = self._chained(lane.direction, own, of_dialect)
-            of_link = replace(
-                shared,
+            of_link = shared.replaced(
                 filter=filter_function(provider),
                 selector=selector_of(provider, kind.codec_of_filters(shared.versions[0])),
                 after_failure=after_failure_of(of_dialect),

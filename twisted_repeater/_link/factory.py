@@ -248,6 +248,7 @@ class RepeaterFactory(ServerFactory):
         )
         self.links: Links = Links(settings, self.application, self.equipment, claim, clock, dial)
         self.admission: Admission = self.links.admission
+        self._message_faults: list[ActiveFault] = []
         self.faults: Faults = Faults(clock, self._faults_changed)
         """See `Repeater.faults`."""
         self.equipment.faults = self.faults
@@ -281,8 +282,11 @@ class RepeaterFactory(ServerFactory):
 
     def _faults_changed(self, removed: ActiveFault | None) -> None:
         """Break the links by the faults that are set now. What the removed one holds goes on."""
-        self.equipment.renew(self.links)
-        if removed is not None:
+        by_message = [active for active in self.faults if active.by_message]
+        if by_message != self._message_faults:  # lanes know nothing of the others, and there may be thousands
+            self._message_faults = by_message
+            self.equipment.renew(self.links)
+        if removed is not None and removed.by_message:
             for pair in list(self.links):
                 for lane in pair.lanes:
                     lane.take_back(removed)

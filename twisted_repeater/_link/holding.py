@@ -7,7 +7,6 @@ held message as for any verdict that comes later, but without ``filter_timeout``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -22,8 +21,8 @@ from .._lane.setup import LaneSetup
 from .._text import class_name, loggable, repr_of
 from .._types import FilterFunction
 from ..dialects import MessageType
-from ..filters import chain
 from ..filters._provider import filter_function, name_of, selector_of
+from ..filters.chain import both
 from ..holding import HeldMessage, Holder
 from ..link import Link
 from ..selectors import Selector
@@ -183,15 +182,14 @@ class HoldingFilter:
         if inner is not None:
             self._inner = filter_function(inner)
             self._selector = selector_of(inner, self._kind.codec_of_filters(self._lane.setup.versions[0]))
-        both = chain(self._ask_inner, self._ask_holders)
-        both.__qualname__ = both.filter.__qualname__ = "no filter" if inner is None else name_of(inner)  # for errors
-        return both
+        name = "no filter" if inner is None else name_of(inner)  # for errors
+        return both(self._ask_inner, self._ask_holders, name)
 
     def equipped(self, provider: Any) -> LaneSetup:
         """Return the setup for all messages, with a filter that has this one inside."""
         plain = self._plain
         watch = None if plain.watch is None else _HeldWatch(plain.watch, self)
-        return replace(plain, filter=filter_function(provider), decode=self.decode, selector=None, watch=watch)
+        return plain.replaced(filter=filter_function(provider), decode=self.decode, selector=None, watch=watch)
 
     def decode(self, payload: bytes) -> object:
         """Return the message of a payload, or the payload itself if it cannot be decoded. See `LaneSetup`.

@@ -194,6 +194,17 @@ def settle(session: Session, options: argparse.Namespace) -> None:
     session.print(answer, [printable(f"message {options.id} is {answer['how']}")])
 
 
+def release_all(session: Session, options: argparse.Namespace) -> None:
+    """Release all held messages, or those that match."""
+    names = ("client", "direction", "type", "text")
+    body = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.direction is not None:
+        body["direction"] = options.direction.replace("-", "_")
+    answer = session.administration.post(*session.path, "held", "release", body=body)
+    number = answer["released"]
+    session.print(answer, [f"{plural(number, 'message')} {'is' if number == 1 else 'are'} released"])
+
+
 def send(session: Session, options: argparse.Namespace) -> None:
     """Send a message to a client or to the server."""
     body = {"direction": options.direction.replace("-", "_"), "message": input_of(options)}

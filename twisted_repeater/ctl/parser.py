@@ -134,6 +134,7 @@ class _Commands:
 
     def _add_held(self) -> None:
         self._add("held", calls.held, "Show the messages that are held.")
+        _add_choice(self._add("release-all", calls.release_all, "Let all held messages go on, or those that match."))
         for name, purpose in (
             ("release", "Let a held message go on."),
             ("drop", "Drop a held message."),

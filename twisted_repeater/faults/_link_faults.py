@@ -133,8 +133,9 @@ class Work:
         self._fault = cast("MessageFault", active.fault)
         self._where = self._fault.where
         self._clients = self._fault.clients
-        # A link gets its number among those of a fault now, and the links of others must not count.
-        self._chance = active.chance_of(link, direction) if active.concerns(link, direction) else None
+        self._chance: Chance | None = None
+        if active.concerns(link, direction):  # a link gets its number now, and the links of others must not count
+            active.number(link)
         self.active: ActiveFault = active
         self.link: Link = link
         self.direction: Direction = direction
@@ -146,7 +147,7 @@ class Work:
     @property
     def chance(self) -> Chance:
         """What chooses the messages that are hit, and keeps what the fault has to remember."""
-        if self._chance is None:  # the client has another name now
+        if self._chance is None:
             self._chance = self.active.chance_of(self.link, self.direction)
         return self._chance
 

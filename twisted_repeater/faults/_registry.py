@@ -44,9 +44,10 @@ class ActiveFault:
         self._ends = ends
         self._logged = False
         self._seen = self._hit = 0
-        self._of_links: WeakKeyDictionary[Link, dict[Direction, Chance]] = WeakKeyDictionary()
+        self._of_links: WeakKeyDictionary[Link, tuple[int, dict[Direction, Chance]]] = WeakKeyDictionary()
+        """The number of each link among those of the fault, and what was asked for of its chances."""
         self._links = 0
-        """How many links have random numbers."""
+        """How many links have a number."""
         self._by_link = {direction: Chance(fault, Random()) for direction in Direction}
         self._hit_links: WeakKeyDictionary[Link, dict[Direction, bool]] = WeakKeyDictionary()
 
@@ -80,7 +81,7 @@ class ActiveFault:
     def random_of(self, link: Link, direction: Direction) -> Random:
         """Return the random numbers of a link and a direction: always the same generator.
 
-        They depend on the number of the link. So ask as soon as the link is made, or the fault is set.
+        They depend on the number of the link, so call `number` as soon as the link is made, or the fault is set.
         """
         return self.chance_of(link, direction).random
 
@@ -95,8 +96,10 @@ class ActiveFault:
         """Return whether a link is hit in a direction: decided when you first ask, and the same from then on."""
         hits = self._hit_links.setdefault(link, {})
         if direction not in hits:
+            self.number(link)
             chance = self._by_link[direction]
-            chance.random = self.random_of(link, direction)
+            if self.fault.probability < 1:  # otherwise nothing is drawn, and generators of thousands of links take long
+                chance.random = self.random_of(link, direction)
             hits[direction] = self.hits_next(chance)
         return hits[direction]
 
@@ -110,14 +113,19 @@ class ActiveFault:
             self._logged = True
             log.failure("where of the fault {name} failed (logged once)", loggable(failure), name=self.name)
 
+    def number(self, link: Link) -> tuple[int, dict[Direction, Chance]]:
+        """Give a link its number among those of the fault, if it has none. Return it, and the chances of the link."""
+        found = self._of_links.get(link)
+        if found is None:
+            self._links += 1
+            found = self._of_links[link] = (self._links, {})
+        return found
+
     def chance_of(self, link: Link, direction: Direction) -> Chance:
         """Return what chooses the messages of a link and a direction: always the same object."""
-        chances = self._of_links.get(link)
-        if chances is None:
-            self._links += 1
-            chances = self._of_links[link] = {
-                way: Chance(self.fault, Random(f"{self.seed}/{self._links}/{way.value}")) for way in Direction
-            }
+        number, chances = self.number(link)
+        if direction not in chances:
+            chances[direction] = Chance(self.fault, Random(f"{self.seed}/{number}/{direction.value}"))
         return chances[direction]
 
 

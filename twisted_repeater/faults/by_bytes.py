@@ -39,8 +39,8 @@ from ._gates import (
 
 __all__ = ["Bandwidth", "ByteFault", "Down", "GateMaker", "LimitData", "ResetPeer", "Slicer", "SlowClose", "Timeout"]
 
-GateMaker: TypeAlias = Callable[[Direction, Random, float], Gate]
-"""Makes the gate of one direction of a link: with its random numbers, and the time."""
+GateMaker: TypeAlias = Callable[[Direction, Callable[[], Random], float], Gate]
+"""Makes the gate of one direction of a link: with what returns its random numbers, and the time."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,12 @@ class Slicer(ByteFault):
     def gate_maker(self) -> GateMaker:
         """See `ByteFault`."""
         least, most, pause = self.size - self.spread, self.size + self.spread, self.pause
-        return lambda way, random, now: SliceGate(lambda: random.randint(least, most), pause)
+
+        def make(way: Direction, random: Callable[[], Random], now: float) -> SliceGate:
+            numbers = random()
+            return SliceGate(lambda: numbers.randint(least, most), pause)
+
+        return make
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 from msgspec import Struct
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._sockets.descriptors import RESERVE
 from twisted_repeater.service.admin import administration, api
 from twisted_repeater.service.admin.answers import ApiError
 from twisted_repeater.service.admin.api import ROUTES
-from twisted_repeater.service.admin.routes import MAX_BODY, Context, Route
+from twisted_repeater.service.admin.routes import MAX_BODY, Context, Found, Route
 from twisted_repeater.service.admin.site import GuardedSite
 
 from ...modules import missing
@@ -121,6 +125,51 @@ class AnswerTests(AdminCase):
         """A call may answer by itself, piece by piece."""
         await self.start()
         self.assertEqual((await self.get("/repeaters/edge/links"))["total"], 0)
+
+
+class LaterTests(SynchronousTestCase):
+    """Calls that are answered later."""
+
+    def call(self) -> tuple[Any, Deferred[Any], Deferred[Any]]:
+        """Make one; return what was answered, the Deferred of the answer, and that of the end of the connection."""
+        answer: Deferred[Any] = Deferred()
+        ended: Deferred[Any] = Deferred()
+        answered: list[Any] = []
+        request: Any = SimpleNamespace(
+            found=Found(Route("GET", "/x", "", lambda call: answer, None), {}),
+            uri=b"/x",
+            content=BytesIO(),
+            notifyFinish=lambda: ended,
+            answer=lambda sent: answered.append(sent.content),
+            fail=lambda error: answered.append(error.status),
+        )
+        context: Any = None
+        api.Api(context).respond(request)
+        self.assertEqual(answered, [])
+        return answered, answer, ended
+
+    def test_later(self) -> None:
+        """The answer is sent when it is there."""
+        answered, answer, ended = self.call()
+        answer.callback(Rule(5))
+        ended.callback(None)
+        self.assertEqual(answered, [Rule(5)])
+
+    def test_failure(self) -> None:
+        """A failure that comes later is answered, and logged."""
+        answered, answer, _ = self.call()
+        answer.errback(ZeroDivisionError())
+        self.assertEqual(answered, [500])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_client_gone(self) -> None:
+        """If the client is gone by then, nothing is sent; a failure is logged all the same."""
+        for result, logged in ((Rule(5), 0), (Failure(ZeroDivisionError()), 1)):
+            answered, answer, ended = self.call()
+            ended.errback(ConnectionDone())
+            answer.callback(result)
+            self.assertEqual(answered, [])
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), logged)
 
 
 class GateTests(AdminCase):

@@ -25,7 +25,7 @@ class CriteriaTests(SynchronousTestCase):
         """Without criteria, everything is wanted."""
         everything = Criteria()
         self.assertTrue(everything.wants_link(link("ann")) and everything.wants_bytes(b"") and everything.wants_type(5))
-        self.assertTrue(everything.wants_shown("x"))
+        self.assertTrue(everything.wants_shown("x") and everything.wants_types(()))
         self.assertEqual((everything.direction, everything.looks_inside), (None, False))
 
     def test_client(self) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Direction
+from twisted_repeater import DROP, Direction
+from twisted_repeater._link.link import pair_of
+from twisted_repeater.service.admin import debugger
 from twisted_repeater.service.admin.answers import ApiError
+from twisted_repeater.service.admin.criteria import Criteria
 from twisted_repeater.service.admin.debugger import MOST_STREAMS, clock_of
 from twisted_repeater.testing import MemoryRepeater
 
@@ -72,6 +77,33 @@ class RepeatersTests(SynchronousTestCase):
         written += pieces
         found = json.loads(b"".join(written))["held"]
         self.assertEqual([each["message"]["client"] for each in found], ["ann", "eve"])
+
+    def test_release_in_pieces(self) -> None:
+        """While much is released, links may end, others may settle messages, and new ones come: each counts once."""
+        it = Debugging()
+        it.rule("s")
+        for name in ("ann", "bob", "eve", "joe"):
+            it.world.connect(name).send(b"1", b"2")
+        steps: list[Iterator[object]] = []
+        done: Deferred[None] = Deferred()
+
+        def in_slices(clock: object, made: Iterator[object]) -> Deferred[None]:
+            steps.append(made)
+            return done
+
+        self.patch(debugger, "in_slices", in_slices)
+        released = it.debugger.release_matching(it.debugged, Criteria(), None)
+        next(steps[0])
+        bob, eve = (item for item in it.held if item.message.link.client_name in ("bob", "eve"))
+        pair_of(bob.message.link).abort()
+        it.settle(eve, "dropped", DROP)
+        self.assertEqual(len(list(steps[0])), 3)
+        done.callback(None)
+        it.world.settle()
+        self.assertEqual(self.successResultOf(released), 2)
+        self.assertEqual({item.message.message for item in it.held}, {b"2"})
+        it.world.server["joe"].expect(b"1")
+        it.world.server["eve"].expect()
 
     def test_another(self) -> None:
         """If another repeater gets the name of one that was removed, nothing of that is left."""

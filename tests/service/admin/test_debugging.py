@@ -264,6 +264,31 @@ class HeldTests(DebugCase):
             self.assertEqual(error, f"message {number} is not held any more: released")
         self.assertEqual(await self.fails(404, "POST", f"{EDGE}/held/99/release"), "no message 99 is held")
 
+    async def test_release_matching(self) -> None:
+        """One call releases what matches, or all; not what is newer than what the caller knows of."""
+        world = await self.begin()
+        path = f"{EDGE}/held/release"
+        self.assertEqual(await self.does(path, {}), {"released": 0})
+        bob, peer = await world.linked("bob")
+        await self.hold(b"one", b"two")
+        bob.send(b"one", b"three")
+        last = (await self.stream.event("held", 2))["id"]
+        for body in ({"client": "x*"}, {"direction": "to_client"}, {"type": "x"}, {"text": "two"}, {"last": 0}):
+            self.assertEqual(await self.does(path, body), {"released": 0}, body)
+        wanted = {"client": "b*", "direction": "to_server", "text": "ne", "last": last}
+        self.assertEqual(await self.does(path, wanted), {"released": 1})
+        await peer.seen.reach(1)
+        newer = (await self.stream.event("held", 3))["id"]
+        self.assertEqual(await self.does(path, {"last": last}), {"released": 1})
+        self.assertEqual((await self.stream.event("settled", 2))["how"], "released")
+        await self.stream.event("held", 4)
+        self.assertEqual([each["id"] for each in (await self.get(f"{EDGE}/held"))["held"]], [newer, newer + 1])
+        self.assertEqual(await self.does(path, {}), {"released": 2})
+        for each in (peer, self.peer):
+            await each.seen.reach(2)
+        for wrong in ({"last": -1}, {"clients": "x"}, {"direction": "x"}, None):
+            await self.fails(400, "POST", path, wrong)
+
     async def test_change(self) -> None:
         """A held message is changed, dropped or answered; what cannot be sent leaves it held."""
         await self.begin()
@@ -352,3 +377,4 @@ class RoutesTests(AdminCase):
         await self.start()
         for method, path in (("GET", "stream"), ("GET", "rules"), ("GET", "held"), ("POST", "held/1/release")):
             self.assertIn("the names are: edge", await self.fails(404, method, f"/repeaters/x/{path}"))
+        self.assertIn("the names are: edge", await self.fails(404, "POST", "/repeaters/x/held/release", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,6 +12,7 @@ from twisted_repeater._link.link import pair_of
 from twisted_repeater.dialects.fix.messages import ExecutionReport, NewOrderSingle
 from twisted_repeater.dialects.redis.messages import Command
 from twisted_repeater.service.admin import rules as module
+from twisted_repeater.service.admin.criteria import Criteria
 from twisted_repeater.service.admin.rules import TooManyRules
 from twisted_repeater.service.admin.setting import with_fields
 
@@ -64,6 +66,67 @@ class RuleTests(SynchronousTestCase):
         self.it.rule("s", type="se*", direction="to_server")
         client.send(Command("GET", "k"), Command("SET", "k", "v"))
         self.assertEqual(self.texts(), [Command("SET", "k", "v")])
+
+    def test_renamed(self) -> None:
+        """A rule for some names holds messages of a client while it has such a name, however many names there are."""
+        self.begin()
+        self.patch(module, "MOST_CHOSEN", 1)
+        client = self.it.world.connect("ann")
+        self.it.rule("s", client="b*", text="h")
+        self.it.rule("s", client="x")
+        (link,) = self.it.world.repeater.links()
+        for name in ("bob", "ann", "ben"):
+            link.identify(name)
+            self.it.world.advance(0)
+            client.send(b"h" + name.encode())
+            for item in self.it.held:
+                self.it.settle(item, "dropped", DROP)
+        self.it.world.server.connections[0].expect(b"hann")
+
+    def test_made_between(self) -> None:
+        """A rule that is made when messages have passed already holds those that come."""
+        self.begin()
+        client = self.it.world.connect("ann")
+        self.it.rule("s", text="x")
+        client.send(b"1")
+        self.it.rule("s", text="2")
+        client.send(b"2")
+        self.assertEqual(self.texts(), [b"2"])
+
+    def test_types_are_found_once(self) -> None:
+        """However many rules there are, a message is asked once for its type, and once for its bytes."""
+        self.begin(dialects.redis())
+        client = self.it.world.connect()
+        asked: list[str] = []
+
+        def counting(name: str) -> Callable[[Any], Any]:
+            real = getattr(module, name)
+            return lambda it: (asked.append(name), real(it))[1]  # type: ignore[func-returns-value]
+
+        for name in ("types_of", "payload_of"):
+            self.patch(module, name, counting(name))
+        for _ in range(3):
+            self.it.rule("s", type="set", text="k", direction="to_server")
+            self.it.rule("s", type="ge*", text="k")
+        client.send(Command("EXISTS", "k"))
+        self.assertEqual(sorted(asked), ["payload_of", "types_of"])
+
+    def test_is_wanted(self) -> None:
+        """Any criteria can be asked about a held message; one that cannot be looked at is not wanted."""
+        self.begin()
+        self.it.world.connect("ann")
+        self.it.rule("s")
+        self.it.world.server["ann"].send(b"reply")
+        (item,) = self.it.held
+        rules, message = self.it.debugged.rules, item.message
+        for wanted in (Criteria(), Criteria("a*", "to_client", None, "rep")):
+            self.assertTrue(rules.is_wanted(message, wanted))
+        for other in (Criteria("b"), Criteria(direction="to_server"), Criteria(kind="x"), Criteria(text="no")):
+            self.assertFalse(rules.is_wanted(message, other))
+        self.patch(module, "payload_of", lambda held: 1 // 0)
+        self.assertTrue(rules.is_wanted(message, Criteria("ann")))
+        self.assertFalse(rules.is_wanted(message, Criteria(text="r")))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_secret(self) -> None:
         """A rule finds no passwords: of a message with a secret, only what is shown counts."""

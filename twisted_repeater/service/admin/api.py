@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
@@ -83,11 +85,12 @@ class Api:
         except ApiError as error:
             request.fail(error)
         except Exception:
-            log.failure("administration: {path} failed", path=request.found.route.path)
-            request.fail(ApiError(http.INTERNAL_SERVER_ERROR, "the administration failed; see the log of the process"))
+            _fail(request, Failure())
         else:
-            if answer is not NOT_DONE_YET:
-                request.answer(answer if isinstance(answer, Answer) else Answer(answer))
+            if isinstance(answer, Deferred):
+                _answer_later(request, answer)
+            elif answer is not NOT_DONE_YET:
+                _send(request, answer)
 
     def _answer(self, request: GuardedRequest, found: Found) -> Any:
         route = found.route
@@ -107,6 +110,27 @@ class Api:
         """Let all parts end."""
         for call in self.context.at_end:
             call()
+
+
+def _send(request: GuardedRequest, answer: Any) -> None:
+    request.answer(answer if isinstance(answer, Answer) else Answer(answer))
+
+
+def _fail(request: GuardedRequest, failure: Failure) -> None:
+    assert request.found is not None
+    log.failure("administration: {path} failed", failure, path=request.found.route.path)
+    request.fail(ApiError(http.INTERNAL_SERVER_ERROR, "the administration failed; see the log of the process"))
+
+
+def _answer_later(request: GuardedRequest, answer: Deferred[Any]) -> None:
+    """Answer when the answer is there, if its client still is. What was asked for is done either way."""
+    gone: list[Failure] = []
+    ended: Deferred[None] = request.notifyFinish()
+    ended.addErrback(gone.append)
+    answer.addCallbacks(
+        lambda found: None if gone else _send(request, found),
+        lambda failure: log.failure("administration: a call failed", failure) if gone else _fail(request, failure),
+    )
 
 
 def _query(text: bytes, route: Route) -> msgspec.Struct:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fnmatch import translate
+from functools import lru_cache
+from typing import Final
 
 from ...link import Link
 from ...model import Direction
 from .described import types_of
 
 __all__ = ["Criteria"]
+
+REMEMBERED: Final = 256
+"""Of how many types it is remembered whether they are wanted."""
 
 
 class Criteria:
@@ -34,8 +40,10 @@ class Criteria:
         self.type: str | None = kind
         self.text: str | None = text
         self._client = None if client is None else re.compile(translate(client))
-        self._type = None if kind is None else re.compile(translate(kind), re.IGNORECASE)
-        self._text = None if text is None else text.encode("utf-8", "surrogatepass")
+        self.wants_types: Callable[[tuple[str, ...]], bool] = _anything if kind is None else _matching(kind)
+        """Returns whether a message whose type has these names is wanted."""
+        self.needle: bytes | None = None if text is None else text.encode("utf-8", "surrogatepass")
+        """What the bytes must contain."""
 
     def wants_link(self, link: Link) -> bool:
         """Return whether messages of a link may be wanted."""
@@ -44,15 +52,15 @@ class Criteria:
     @property
     def looks_inside(self) -> bool:
         """Whether it depends on what a message contains, not only on its link and direction."""
-        return self._type is not None or self._text is not None
+        return self.type is not None or self.needle is not None
 
     def wants_bytes(self, data: bytes) -> bool:
         """Return whether a message with these bytes may be wanted."""
-        return self._text is None or self._text in data
+        return self.needle is None or self.needle in data
 
     def wants_type(self, message: object) -> bool:
         """Return whether a decoded message is of the type. Its methods may raise."""
-        return self._type is None or any(map(self._type.match, types_of(message)))
+        return self.type is None or self.wants_types(types_of(message))
 
     def wants_shown(self, text: str) -> bool:
         """Return whether the text is in what is shown of a message, of which something is secret.
@@ -60,3 +68,13 @@ class Criteria:
         So nobody can find out a password by asking for messages that contain it.
         """
         return self.text is None or self.text in text
+
+
+def _anything(types: tuple[str, ...]) -> bool:
+    return True
+
+
+def _matching(kind: str) -> Callable[[tuple[str, ...]], bool]:
+    """Return what compares the names of a type with a pattern: a hundred rules may ask this about each message."""
+    match = re.compile(translate(kind), re.IGNORECASE).match
+    return lru_cache(REMEMBERED)(lambda types: any(map(match, types)))

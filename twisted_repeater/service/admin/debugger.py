@@ -7,14 +7,17 @@ from itertools import count
 from secrets import token_hex
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..._repeater import Repeater
+from ..._slices import in_slices
 from ..._text import printable, told
 from ...errors import ConnectingError
 from ...link import Link
 from ...model import Direction, Side
 from .answers import ApiError, json_of
+from .criteria import Criteria
 from .editing import Editor
 from .escaped import clean
 from .held import HeldItem, HeldMessages
@@ -190,6 +193,30 @@ class Debugger:
                 yield before + json_of(self.shown(item))
                 before = b",\n"
         yield (start if before is start else b"") + b"\n]}\n"
+
+    def release_matching(self, debugged: Debugged, criteria: Criteria, last: int | None) -> Deferred[int]:
+        """Release what a repeater holds now and what matches, in the order in which it came; much in several turns.
+
+        Args:
+            debugged: what belongs to the repeater.
+            criteria: which messages.
+            last: the highest id of these; ``None`` for all.
+
+        Returns:
+            Fires with how many were released. What comes while this is done is not, nor what goes by itself.
+        """
+        items = self.held.of(debugged.administered.name)
+        released: list[int] = []
+
+        def steps() -> Iterator[None]:
+            for item in items:
+                is_meant = (last is None or item.id <= last) and self.held.holds(item)
+                if is_meant and debugged.rules.is_wanted(item.message, criteria):
+                    self.held.settle(item, "released")
+                    released.append(item.id)
+                yield
+
+        return in_slices(self.clock, steps()).addCallback(lambda done: len(released))
 
     def _was_held(self, item: HeldItem) -> None:
         """Tell the streams in the next turn of the reactor: then it is known what waits behind the message."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import UNSET
+from twisted.internet.defer import Deferred
 from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
@@ -27,6 +28,8 @@ from .shapes import (
     Held,
     HeldList,
     NewRule,
+    ReleaseBody,
+    Released,
     Rule,
     RuleList,
     SendBody,
@@ -171,6 +174,13 @@ def release(call: Call[Nothing, None]) -> Settled:
     return _settle(call, _item(call)[1], "released", PASS_ON)
 
 
+def release_matching(call: Call[Nothing, ReleaseBody]) -> Deferred[Released]:
+    """Release all messages that match, as they are."""
+    asked = call.body
+    criteria = Criteria(asked.client, asked.direction, asked.type, asked.text)
+    return _debugger(call).release_matching(_debugged(call), criteria, asked.last).addCallback(Released)
+
+
 def drop(call: Call[Nothing, None]) -> Settled:
     """Drop a message."""
     debugged, item = _item(call)
@@ -283,6 +293,15 @@ ROUTES: list[Route] = [
         errors={404: "there is no such repeater or rule"},
     ),
     Route("GET", f"{ONE}/held", "Show the messages that are held.", list_held, HeldList, errors=NO_REPEATER),
+    Route(
+        "POST",
+        f"{ONE}/held/release",
+        "Let all held messages go on, or those that match.",
+        release_matching,
+        Released,
+        body=ReleaseBody,
+        errors=NO_REPEATER,
+    ),
     Route("GET", HELD, "Show all of a message that is held, up to 1 MiB.", show_held, Held, errors=NOT_HELD),
     Route("POST", f"{HELD}/release", "Let a held message go on.", release, Settled, errors=NOT_HELD, frequent=True),
     Route("POST", f"{HELD}/drop", "Drop a held message.", drop, Settled, errors=WRONG | NOT_HELD, frequent=True),

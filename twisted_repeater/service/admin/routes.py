@@ -109,8 +109,8 @@ class Route:
     summary: str
     """What the call does, in one sentence."""
     handler: Callable[[Call[Any, Any]], object]
-    """Returns a struct of the type ``answer``, an `Answer`, or ``NOT_DONE_YET`` if it answers the request itself.
-    Raises `ApiError`."""
+    """Returns a struct of the type ``answer``, an `Answer`, a Deferred of one of these, or ``NOT_DONE_YET`` if it
+    answers the request itself. Raises `ApiError`."""
     answer: Any
     """The type of the answer, a struct; ``None`` if the answer is not JSON."""
     query: type[Struct] = Nothing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -12,22 +13,63 @@ from ..._link.holding import Hold
 from ..._repeater import Repeater
 from ...holding import HeldMessage
 from ...link import Link
+from ...model import Direction
 from ...verdicts import Verdict
 from .criteria import Criteria
+from .described import types_of
 from .held import HeldMessages
 from .shapes import NewRule, Rule
 from .shown import Shower, payload_of
 
-__all__ = ["MOST_RULES", "HoldRule", "Rules", "TooManyRules"]
+__all__ = ["MOST_RULES", "Candidate", "HoldRule", "Rules", "TooManyRules"]
 
 MOST_RULES: Final = 100
 """How many rules a repeater may have; each is asked about each message."""
+
+MOST_CHOSEN: Final = 4000
+"""For how many clients and directions it is remembered which rules are for them."""
 
 log: Logger = Logger()
 
 
 class TooManyRules(Exception):
     """A repeater has as many rules as it may have."""
+
+
+class Candidate:
+    """A message that may match several criteria, all of which look at the same parts of it: these are found once.
+
+    Args:
+        held: the message.
+        shower: shows what may be seen of it.
+    """
+
+    def __init__(self, held: HeldMessage, shower: Shower) -> None:
+        self._held = held
+        self._shower = shower
+
+    @cached_property
+    def _payload(self) -> bytes | None:
+        return payload_of(self._held)
+
+    @cached_property
+    def _types(self) -> tuple[str, ...]:
+        return types_of(self._held.message)
+
+    @cached_property
+    def _shown(self) -> str | None:
+        """What can be read of it without its secrets; ``None`` if it has none."""
+        held = self._held
+        return self._shower.text(held) if self._shower.is_secret(held.message, held.direction) else None
+
+    def is_wanted(self, criteria: Criteria) -> bool:
+        """Return whether its type and its bytes are wanted. Its methods may raise."""
+        needle = criteria.needle
+        if needle is not None and (self._payload is None or needle not in self._payload):
+            return False
+        if criteria.type is not None and not criteria.wants_types(self._types):
+            return False
+        return needle is None or self._shown is None or criteria.wants_shown(self._shown)
 
 
 class HoldRule:
@@ -49,23 +91,12 @@ class HoldRule:
         self.full: bool = False
         """Whether the last message that it wanted has passed because too much is held."""
 
-    def wants(self, held: HeldMessage, shower: Shower) -> bool:
-        """Return whether it is to hold a message, and count that."""
-        criteria = self.criteria
-        if criteria.direction is not None and held.direction is not criteria.direction:
-            return False
-        if not criteria.wants_link(held.link) or not criteria.wants_type(held.message):
-            return False
-        if criteria.text is not None and not self._has_text(held, shower):
+    def wants(self, candidate: Candidate) -> bool:
+        """Return whether it is to hold a message of a link and direction that it is for, and count that."""
+        if not candidate.is_wanted(self.criteria):
             return False
         self.matched += 1
         return self.matched % self.asked.every == 0
-
-    def _has_text(self, held: HeldMessage, shower: Shower) -> bool:
-        payload = payload_of(held)
-        if payload is None or not self.criteria.wants_bytes(payload):
-            return False
-        return not shower.is_secret(held.message, held.direction) or self.criteria.wants_shown(shower.text(held))
 
     def shown(self, held: int) -> Rule:
         """Return it as JSON; ``held`` is how many messages it holds now."""
@@ -117,6 +148,8 @@ class Rules:
         self._rules: dict[int, HoldRule] = {}
         self._clients: dict[str | None, Criteria] = {}
         """One of the criteria for each pattern of names: thousands of links may be asked about."""
+        self._chosen: dict[tuple[str, Direction], Sequence[HoldRule]] = {}
+        """The rules for the messages of a client and a direction, as far as any have come."""
         self._hold: Hold | None = None
 
     def list(self) -> list[Rule]:
@@ -145,6 +178,16 @@ class Rules:
             raise
         return rule
 
+    def is_wanted(self, message: HeldMessage, criteria: Criteria) -> bool:
+        """Return whether a message matches. One whose methods raise matches nothing that looks at it."""
+        if criteria.direction not in (None, message.direction) or not criteria.wants_link(message.link):
+            return False
+        try:
+            return Candidate(message, self._shower).is_wanted(criteria)
+        except Exception:  # its class may be one of the application
+            log.failure("a message that is held could not be looked at")
+            return False
+
     def remove(self, number: int, how: str = "rule removed") -> bool:
         """Remove a rule, and release what it holds. Return whether there was one."""
         if self._rules.pop(number, None) is None:
@@ -165,6 +208,7 @@ class Rules:
     def _ask_anew(self) -> None:
         """Let the repeater ask about the links that the rules want now."""
         self._clients = {rule.criteria.client: rule.criteria for rule in self._rules.values()}
+        self._chosen.clear()
         if self._hold is None or self._hold.over:
             self._hold = self.repeater.hold(self._ask, links=self._wants_link) if self._rules else None
         elif self._rules:
@@ -177,9 +221,10 @@ class Rules:
 
     def _ask(self, message: HeldMessage) -> Deferred[Verdict] | None:
         """Return a Deferred if a message is to be held. See `Holder`."""
-        for rule in self._rules.values():
+        candidate = Candidate(message, self._shower)
+        for rule in self._rules_for(message):
             try:
-                if not rule.wants(message, self._shower):
+                if not rule.wants(candidate):
                     continue
             except Exception:  # a message of the application, whose methods raise, is not what anybody asked for
                 log.failure("a rule could not look at a message")
@@ -189,3 +234,18 @@ class Rules:
             if waits is not None:
                 return waits
         return None
+
+    def _rules_for(self, message: HeldMessage) -> Sequence[HoldRule]:
+        """Return the rules for the client and the direction of a message."""
+        link, direction = message.link, message.direction
+        found = self._chosen.get((link.client_name, direction))
+        if found is None:
+            if len(self._chosen) >= MOST_CHOSEN:
+                self._chosen.clear()
+            patterns = {client for client, criteria in self._clients.items() if criteria.wants_link(link)}
+            found = self._chosen[link.client_name, direction] = [
+                rule
+                for rule in self._rules.values()
+                if rule.criteria.client in patterns and rule.criteria.direction in (None, direction)
+            ]
+        return found

@@ -14,6 +14,8 @@ __all__ = [
     "HeldList",
     "Input",
     "NewRule",
+    "ReleaseBody",
+    "Released",
     "Rule",
     "RuleList",
     "SendBody",
@@ -214,6 +216,25 @@ class Settled(Struct):
     how: str
     """``released``, ``dropped``, ``changed``, ``answered``, ``deadline``, ``owner gone``, ``link ended`` or ``rule
     removed``."""
+
+
+class ReleaseBody(Struct, forbid_unknown_fields=True):
+    """The body of a call that releases several messages: all that match. Without criteria, all do."""
+
+    client: Glob | None = None
+    direction: Way | None = None
+    type: Glob | None = None
+    text: Text | None = None
+    """What the bytes of the message must contain."""
+    last: Annotated[int, Meta(ge=0)] | None = None
+    """Only messages with this id or a lower one: that of the newest message that you know of."""
+
+
+class Released(Struct):
+    """What was released."""
+
+    released: int
+    """How many messages."""
 
 
 class StreamQuery(Struct, forbid_unknown_fields=True):

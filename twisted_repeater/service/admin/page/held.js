@@ -91,7 +91,7 @@ export function heldPanel(app) {
     left.parentElement.classList.toggle("none", !held.length && !edit.shows);
     app.dock.count("held", held.length, "held");
     tellReader();
-    if (list.chosenKey === null && held.length && !releasing) list.choose(held[0]);
+    if (list.chosenKey === null && held.length) list.choose(held[0]);
   }
 
   let telling = null;
@@ -108,7 +108,6 @@ export function heldPanel(app) {
     }, SAYS);
   }
 
-  let releasing = false; // all: then none of them is shown on the way
   let notBefore = 0; // many held messages make a large answer, so it takes at most one part of SHARE of the time
 
   async function look() {
@@ -127,18 +126,20 @@ export function heldPanel(app) {
   }
 
   all.addEventListener("click", async () => {
-    // One after the other, in order, so that what goes out first was held first.
+    // Those of this list: what is held since then has been seen by nobody.
+    const repeater = app.repeater;
     const ids = held.map((item) => item.id);
-    let released = 0;
-    releasing = true;
-    list.choose(null);
-    for (const id of ids) {
-      const done = await post(of(app.repeater, "held", id, "release")).then(() => true, () => false);
-      released += done;
-      if (done) settled(id);
+    const last = Math.max(0, ...ids);
+    ids.forEach((id) => asked.add(id));
+    const said = ({ released }) => (released === 1 ? "1 message is released" : `${count(released)} messages are released`);
+    const answer = await app.attempt(() => post(of(repeater, "held", "release"), { last }), said);
+    ids.forEach((id) => asked.delete(id));
+    if (repeater !== app.repeater) return;
+    if (answer) {
+      held = held.filter((item) => item.id > last);
+      if (list.chosenKey <= last) choose(0);
+      draw();
     }
-    releasing = false;
-    app.say(released === 1 ? "1 message is released" : `${count(released)} messages are released`);
     await look();
     if (all.disabled) listBox.focus(); // the button had the focus
   });
