@@ -101,11 +101,11 @@ class _BriefFailure(Failure):
     def getTraceback(self, elideFrameworkCode: int = 0, detail: str = "default") -> str:
         """See `Failure`."""
         text = self._whole.getTraceback(elideFrameworkCode, detail)
-        lines = [_without_middle(line, LONGEST_LINE) for line in text.split("\n")]
-        return _without_middle("\n".join(lines), LONGEST_TRACEBACK)
+        lines = [without_middle(line, LONGEST_LINE) for line in text.split("\n")]
+        return without_middle("\n".join(lines), LONGEST_TRACEBACK)
 
 
-def _without_middle(text: str, longest: int) -> str:
+def without_middle(text: str, longest: int) -> str:
     """Return a text without its middle if it is long: its beginning and its end say the most."""
     if len(text) <= longest:
         return text

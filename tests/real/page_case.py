@@ -46,6 +46,8 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-extensions",
     "--no-first-run",
+    "--host-resolver-rules=MAP edge.example.org 127.0.0.1",  # a proxy with a name
+    "--ignore-certificate-errors",  # of an authority that only the test knows
     "--window-size=1280,800",
 )
 
@@ -142,12 +144,12 @@ class PageCase(SynchronousTestCase):
         self.visit(port, repeater)
         self.until(lambda: self.text("#live") == "live", "the page has no stream")
 
-    def visit(self, port: int, repeater: str = "") -> None:
-        """Open the page of an administration."""
+    def visit(self, port: int, repeater: str = "", base: str = "") -> None:
+        """Open the page of an administration; ``base`` is where a proxy has it."""
         if not self._visited:
             self._visited = True
             self.addCleanup(self._leave)  # before what runs ends, which was started earlier
-        self.browser.get(f"http://127.0.0.1:{port}/#{repeater}")
+        self.browser.get(f"{base or f'http://127.0.0.1:{port}/'}#{repeater}")
 
     def until(self, condition: Callable[[], T], otherwise: str = "in vain") -> T:
         """Wait until a condition is true, and return what it returned."""

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, ClassVar
 
 from msgspec import UNSET
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Dialect, Direction, dialects
+from twisted_repeater import Dialect, Direction, Limits, Link, dialects
 from twisted_repeater.dialects.fix.messages import Logon, NewOrderSingle
 from twisted_repeater.dialects.redis.messages import Command, Reply
 from twisted_repeater.holding import HeldMessage
+from twisted_repeater.service.admin.described import Field, described
 from twisted_repeater.service.admin.editing import Editor, InputError
+from twisted_repeater.service.admin.setting import settable
 from twisted_repeater.service.admin.shapes import Input
+from twisted_repeater.service.admin.shown import IN_STREAM
 from twisted_repeater.service.admin.wire import Wire
 from twisted_repeater.testing import MemoryRepeater
 
+from ...fuzz.protocols import PROTOCOLS
 from .debugged import fix_message
 
 TO_SERVER, TO_CLIENT = Direction
@@ -99,6 +105,73 @@ class InputTests(EditingCase):
             dialects.mqtt().to_server.codec(4).decode(bytes.fromhex("100e00044d5154540400000000026d65")),
         )
         self.assert_wrong("the bytes are not a message: MalformedPacket", text="hello")
+
+
+class RecordedTests(SynchronousTestCase):
+    """Messages of recorded sessions, with values that no protocol has room for."""
+
+    wrong: ClassVar[list[Any]] = [
+        *(r"\x00", r"\xff", "\ud800", "", "#", -1, 256, 2**16, 2**32, 2**64, 10**400, 1.5, True, None, {"a": 1}),
+        *("x" * 300, "x" * 2000, "x" * 70_000, [], [1] * 130, [True] * 2100, [-1], [2**70], ["x"], [[1]], "1, 2, 3"),
+    ]
+    """New values of fields."""
+
+    def messages(self, name: str, wire: Wire, link: Link) -> Iterator[HeldMessage]:
+        """Return one message of each kind, as it is held."""
+        seen = set()
+        for recording in PROTOCOLS[name].recordings:
+            for direction, data in recording.messages:
+                try:
+                    (message,) = wire.messages(link, direction, data)
+                except Exception:  # of another version, or of the opening, or not well-formed
+                    continue
+                kind = (direction, type(message), *(field.name for field in _fields(message)))
+                if kind not in seen:
+                    seen.add(kind)
+                    yield HeldMessage(
+                        link, direction, 0.0, message, payload=data, decode=None, encode=None, behind=lambda: 0
+                    )
+
+    def attacked(self, name: str) -> tuple[int, int]:
+        """Set each field of each kind of messages to each value; return how many of these were sent, and refused."""
+        sent = refused = 0
+        repeater = PROTOCOLS[name].repeater(limits=Limits(max_frame=1000))
+        self.addCleanup(repeater.close)
+        (link,) = repeater.repeater.links()
+        wire = Wire(repeater.dialect, repeater.repeater.limits)
+        editor = Editor(wire)
+        for held in self.messages(name, wire, link):
+            for field, new in product(_fields(held.message), self.wrong):
+                try:
+                    made = editor.change(held, Input(set={field.name: new}))
+                except InputError as error:
+                    self.assertLess(len(str(error)), 600)
+                    refused += 1
+                    continue
+                encoded = wire.kind(held.direction).writer(wire.version(link, held.direction))(made)
+                self.assertLessEqual(len(encoded), 1000)
+                wire.read(link, held.direction, encoded)
+                sent += 1
+            about = described(held.message, IN_STREAM.space)
+            values = {field.name: field.value for field in about.fields or ()}
+            for shown in settable(held.message, about):
+                if values[shown]:  # null is shown as nothing
+                    made = editor.change(held, Input(set={shown: values[shown]}))
+                    self.assertEqual(made, held.message, shown)
+        return sent, refused
+
+    def test_fields(self) -> None:
+        """Whatever a field is set to, it is either refused, in few words, or one message that its reader can read.
+
+        Each field that can be set can have the value that is shown.
+        """
+        for name in ("modbus", "mqtt", "postgres"):
+            sent, refused = self.attacked(name)
+            self.assertGreater(min(sent, refused), 50, name)
+
+
+def _fields(message: Any) -> list[Field]:
+    return described(message, IN_STREAM.space).fields or []
 
 
 class FixTests(EditingCase):

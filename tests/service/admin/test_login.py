@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
+from twisted.web.http_headers import Headers
 
 from twisted_repeater.service.admin.login import (
     FAILURE_TIME,
@@ -101,9 +102,7 @@ class _From:
     def __init__(self, host: str | None) -> None:
         self.client: Any = self
         self.host = host
-
-    def getHeader(self, name: bytes) -> None:
-        """See `IRequest`."""
+        self.requestHeaders = Headers()
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)
@@ -150,6 +149,11 @@ class SessionTests(LoginCase):
         request: Any = _From("10.0.0.1")
         request.isSecure = lambda: True
         self.assertTrue(login.log_in(request, TOKEN).endswith("; Secure"))
+        for scheme, is_secure in (("https", True), ("http", False)):  # as a proxy before us is asked
+            answered = await self.ask(
+                "POST", "/session", {"token": TOKEN}, origin=f"{scheme}://edge.example.org", host="edge.example.org"
+            )
+            self.assertEqual(answered.headers["set-cookie"].endswith("; Secure"), is_secure)
 
     async def test_wrong(self) -> None:
         """A wrong token begins no session."""

@@ -12,12 +12,13 @@ from msgspec import Struct
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.fix import FixCodec
-from twisted_repeater.dialects.fix.messages import NewOrderSingle
+from twisted_repeater.dialects.fix.messages import Logon, NewOrderSingle
+from twisted_repeater.dialects.hl7.batches import Batch
 from twisted_repeater.dialects.hl7.messages import Message as Hl7Message
 from twisted_repeater.dialects.modbus import WriteCoil, WriteRegisters
 from twisted_repeater.dialects.mqtt.messages import Connect, Publish, Subscribe, Subscription, Will
 from twisted_repeater.dialects.mqtt.properties import Properties, Property
-from twisted_repeater.dialects.postgres.messages import ErrorResponse, Query
+from twisted_repeater.dialects.postgres.messages import Bind, DataRow, ErrorResponse, Query
 from twisted_repeater.dialects.redis.messages import Command, Reply
 from twisted_repeater.service.admin.described import Space, described
 from twisted_repeater.service.admin.setting import InputError, settable, with_fields
@@ -80,6 +81,8 @@ SAMPLES: list[Any] = [
     WriteRegisters(5, (1, 2, 3)),
     Query("SELECT 1"),
     ErrorResponse.of("no"),
+    DataRow((b"1", b"\xff")),
+    Bind("", "", (), (b"a",), ()),
     ADT,
     b'{"a":[1,{"b":2}],"op":"x","none":null}',
     '{"a":1}',
@@ -107,7 +110,9 @@ class SettableTests(SynchronousTestCase):
         """What the repeater writes, and the delimiters, cannot be set."""
         self.assertEqual(settable(SAMPLES[0], described(SAMPLES[0], SPACE)), ["49", "56", "52", "11", "55", "38", "58"])
         self.assertNotIn("MSH-2", settable(ADT, described(ADT, SPACE)))
-        self.assertEqual(settable(b"text", described(b"text", SPACE)), [])
+        batch = Batch(b"BHS|^~\\&|A\r" + bytes(ADT) + b"BTS|1\r")
+        for message in (b"text", fix_message(Logon({98: 0, 108: 30}), 1), batch):
+            self.assertEqual(settable(message, described(message, SPACE)), [])
 
 
 class SetTests(SynchronousTestCase):
@@ -181,6 +186,24 @@ class SetTests(SynchronousTestCase):
             ("properties", "x", "properties cannot be set; give the message as text, hex or base64"),
         ):
             self.assert_wrong(publish, name, value, expected)
+
+    def test_null(self) -> None:
+        """What is null gets a value of its kind, a number becomes null without digits, and what has parts says no."""
+        row = DataRow((b"1", None))
+        self.assertEqual(with_fields(row, {"1": None, "2": "x"}), DataRow((None, b"x")))
+        self.assertEqual(with_fields(Bind("", "", (), (None,), ()), {"parameters.1": "x"}).parameters, (b"x",))
+        self.assertIsNone(with_fields(SAMPLES[5], {"packet_id": ""}).packet_id)
+        self.assert_wrong(Connect("me"), "will", "x", "will cannot be set; give the message as text")
+        self.assert_wrong(WriteRegisters(1, (1,)), "values", "1,,2", 'values must be a whole number, not ""')
+        self.assert_wrong(row, "3", "x", "there is no field '3'; the fields are: 1, 2")
+
+    def test_errors(self) -> None:
+        """An error names all of the way to a part, and is short: of what was given it has the beginning and the end."""
+        self.assert_wrong(SAMPLES[6], "subscriptions.1.qos", [], "subscriptions.1.qos must be a whole number, not []")
+        self.assert_wrong(SAMPLES[6], "subscriptions.1.x", [], "there is no field 'subscriptions.1.x'; the fields are")
+        error = self.assertRaises(InputError, with_fields, SAMPLES[5], {"qos": "9" * 70_000})
+        self.assertRegex(str(error), r"^qos must be a whole number, not \"9+ \.\.\. \(\d+ characters are left out\)")
+        self.assertLess(len(str(error)), 600)
 
     def test_own(self) -> None:
         """Messages of applications have fields, too, whatever they are made of."""

@@ -94,6 +94,7 @@ class WatchedTests(ShownCase):
         self.assertEqual((*got, shown.summary, shown.fields), expected)
         self.assertEqual((shown.verdict, shown.by_filter, shown.passed, shown.size), ("PASS_ON", True, True, 11))
         self.assertEqual((data_of(shown), shown.bytes.cut), (b'\0\0\0\7{"a":1}', False))  # type: ignore[union-attr]
+        self.assertEqual((shown.payload_at, shown.payload_size), (4, 7))
         self.assertIsNone(shown.decoded)
         self.assertEqual(msgspec.json.decode(json_of(self.show(room=FULL)))["decoded"], '{"a":1}')
         self.assertEqual((shown.forward, shown.back, shown.redacted), (None, None, False))
@@ -117,6 +118,7 @@ class WatchedTests(ShownCase):
         shown = self.show()
         self.assertEqual((shown.origin, shown.summary, shown.type), ("own", "status OK", "status"))
         self.assertEqual((data_of(shown), shown.size, shown.forward, shown.verdict), (b"+OK\r\n", 5, None, ""))
+        self.assertEqual((shown.payload_at, shown.payload_size), (0, 5))
 
     def test_opening(self) -> None:
         """Of an opening nothing is shown but how many bytes it has: there may be a password in them."""
@@ -183,7 +185,7 @@ class SecretTests(ShownCase):
         shown, settable = shower.held(self.held(logon, payload=logon.data))
         self.assertIn(("554", "***", "Password"), [tuple(field) for field in shown.fields or ()])
         self.assertEqual((shown.bytes, shown.redacted, shown.type), (None, True, "Logon (A)"))
-        self.assertIn("108", settable)
+        self.assertEqual(settable, [])  # it belongs to the session
         self.assertNotIn("geheim", shower.text(self.held(logon)))
 
     def test_failing(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater import Dialect, Direction, MarshalingError, dialects
+from twisted_repeater import Dialect, Direction, MarshalingError, ParseError, dialects
 from twisted_repeater.codecs import LEFT_OUT, text
 from twisted_repeater.dialects import Conversion, MessageType
+from twisted_repeater.dialects.modbus import Raw
 from twisted_repeater.framings import DelimitedFraming
 from twisted_repeater.service.admin.wire import MOST_FRAMES, Wire
 from twisted_repeater.testing import MemoryRepeater
@@ -30,7 +33,8 @@ class WireTests(SynchronousTestCase):
     def wire(self, dialect: Dialect) -> Wire:
         """Return the wire of a repeater with a link."""
         self.world = MemoryRepeater(dialect)
-        self.world.connect("ann", says=[b""]) if dialect.name == "int32" else self.world.connect(None, says=[b"x\n"])
+        says: Any = {"int32": [b""], "modbus": [Raw(17)]}.get(dialect.name, [b"x\n"])
+        self.world.connect("ann" if dialect.name == "int32" else None, says=says)
         (self.link,) = self.world.repeater.links()
         return Wire(dialect, self.world.repeater.limits)
 
@@ -42,6 +46,14 @@ class WireTests(SynchronousTestCase):
         self.assertRaises(ValueError, wire.messages, self.link, Direction.TO_CLIENT, b"one\ntw")
         self.assertRaises(ValueError, wire.messages, self.link, Direction.TO_CLIENT, b"\n" * (MOST_FRAMES + 1))
 
+    def test_first_payload(self) -> None:
+        """The payload of a frame is without what the framing adds; what is no frame stays as it is."""
+        wire = self.wire(dialects.lines())
+        for data, payload in ((b"one\ntwo\n", b"one"), (b"on", b"on"), (b"", b"")):
+            self.assertEqual(wire.first_payload(Direction.TO_SERVER, data), payload)
+        wire = self.wire(Dialect(name="own", framing=lambda limits: Following(True)))
+        self.assertEqual(wire.first_payload(Direction.TO_SERVER, b"x\n"), b"x\n")
+
     def test_check(self) -> None:
         """A message that cannot be sent as one is an error."""
         wire = self.wire(dialects.lines())
@@ -51,6 +63,10 @@ class WireTests(SynchronousTestCase):
         own = self.wire(Dialect(name="own", framing=lambda limits: Following(False)))
         error = self.assertRaises(ValueError, own.check, self.link, Direction.TO_SERVER, b"one\ntwo")
         self.assertEqual(str(error), "the bytes are not exactly one message")
+        modbus = self.wire(dialects.modbus())
+        modbus.check(self.link, Direction.TO_SERVER, Raw(17))
+        longer = Raw(17, b"\0")  # libmodbus would take the byte for the beginning of the next request
+        self.assertRaises(ParseError, modbus.check, self.link, Direction.TO_SERVER, longer)
 
     def test_version(self) -> None:
         """A message that does not exist in the version of the peer is an error."""

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from msgspec import UNSET
 
-from ..._text import class_name, text_of
+from ..._text import class_name
 from ...dialects.fix.codec import FixCodec
 from ...dialects.fix.codec import decode as decode_fix
 from ...dialects.fix.decisions import check_added, is_of_session
@@ -24,7 +24,7 @@ from ...holding import HeldMessage
 from ...link import Link
 from ...model import Direction
 from .escaped import unescaped
-from .setting import InputError, with_fields
+from .setting import InputError, because, with_fields
 from .shapes import Input
 from .shown import payload_of
 from .wire import Wire
@@ -108,7 +108,7 @@ class Editor:
         except InputError:
             raise
         except Exception as error:
-            raise InputError(f"the bytes are not a message: {class_name(error)}: {text_of(error)}") from error
+            raise because("the bytes are not a message", error) from error
 
     def _checked(self, link: Link, direction: Direction, message: Any) -> Any:
         if isinstance(message, FixMessage) and not message.is_whole:  # it gets its header when it is sent
@@ -116,7 +116,7 @@ class Editor:
         try:
             self._wire.check(link, direction, message)
         except Exception as error:
-            raise InputError(f"the message cannot be sent: {class_name(error)}: {text_of(error)}") from error
+            raise because("the message cannot be sent", error) from error
         return message
 
 

@@ -135,12 +135,15 @@ def _cookie_name(request: GuardedRequest) -> str:
     This is the port that the browser sees, in ``Host``: a tunnel or a proxy may make several administrations of the
     same port, or of Unix sockets, ports of one host. The port that we listen on helps where a proxy changes ``Host``.
     """
-    seen = re.search(rb":([0-9]+)$", request.getHeader(b"host") or b"")
+    seen = re.search(rb":([0-9]+)$", request.requestHeaders.getRawHeaders(b"host", [b""])[0])
     return f"twisted-repeater-{getattr(request.host, 'port', 'unix')}" + (f"-{seen[1].decode()}" if seen else "")
 
 
 def _attributes(request: GuardedRequest) -> str:
-    return "Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if request.isSecure() else "")  # type: ignore[no-untyped-call]
+    """Return how a browser keeps our cookie: in TLS only, if it came by TLS, perhaps of a proxy before us."""
+    origins = request.requestHeaders.getRawHeaders(b"origin", [])
+    is_secure = request.isSecure() or any(origin.lower().startswith(b"https://") for origin in origins)  # type: ignore[no-untyped-call]
+    return "Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if is_secure else "")
 
 
 class Session(Struct):

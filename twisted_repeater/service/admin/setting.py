@@ -10,22 +10,31 @@ from enum import Enum
 from http import HTTPStatus
 from typing import Any, Final
 
-from ..._text import class_name, text_of
+from ..._text import class_name, guarded_text, without_middle
+from ...dialects.fix.decisions import is_of_session
 from ...dialects.fix.message import Message as FixMessage
+from ...dialects.hl7.batches import Batch
 from ...dialects.hl7.messages import Message as Hl7Message
+from ...dialects.postgres.messages import DataRow
 from ...dialects.redis.messages import Command, Reply
 from .answers import ApiError
 from .described import LARGEST_JSON, Described, parts_named
 from .escaped import unescaped
 from .fix_names import FIELDS, NUMBERS
 
-__all__ = ["InputError", "settable", "with_fields"]
+__all__ = ["InputError", "because", "settable", "with_fields"]
 
 FIXED: Final = frozenset({"8", "9", "10", "34", "35", "MSH-1", "MSH-2"})
 """Fields of FIX that the repeater writes, or that say what the message is, and the delimiters of HL7."""
 
 MOST_COPIED: Final = 1024 * 1024
 """How many bytes may be copied to set fields. For each one all of the message is, except in FIX and JSON."""
+
+LONGEST_ERROR: Final = 500
+"""How many characters of an error somebody is told: it may quote all of what was given."""
+
+NULL: Final = ("None", "Optional", "Any")
+"""What is in the annotation of a field that may be null."""
 
 SCALARS: Final = (bytes, str, bool, int, float)
 
@@ -34,7 +43,12 @@ class InputError(ApiError):
     """What a client has sent cannot be a message. The text says what was expected."""
 
     def __init__(self, error: str) -> None:
-        super().__init__(HTTPStatus.UNPROCESSABLE_ENTITY, error)
+        super().__init__(HTTPStatus.UNPROCESSABLE_ENTITY, without_middle(error, LONGEST_ERROR))
+
+
+def because(what: str, error: Exception) -> InputError:
+    """Return the error that says why a dialect or the application refuses a message; its end says the most."""
+    return InputError(f"{what}: {class_name(error)}: {guarded_text(str, error, '__str__')}")
 
 
 def settable(message: Any, about: Described) -> list[str]:
@@ -44,6 +58,8 @@ def settable(message: Any, about: Described) -> list[str]:
         message: the message.
         about: its description.
     """
+    if isinstance(message, Batch) or (isinstance(message, FixMessage) and is_of_session(message)):
+        return []
     names = [field.name for field in about.fields or () if field.name in about.whole]
     if isinstance(message, (FixMessage, Hl7Message)):
         return [name for name in names if name not in FIXED]
@@ -72,7 +88,7 @@ def with_fields(message: Any, changes: Mapping[str, Any], size: int = 0) -> Any:
     except InputError:
         raise
     except Exception as error:  # what the classes of the dialects and of the application raise for a wrong value
-        raise InputError(f"the fields cannot be set: {class_name(error)}: {text_of(error)}") from error
+        raise because("the fields cannot be set", error) from error
 
 
 def _with_fields(message: Any, changes: Mapping[str, Any]) -> Any:
@@ -87,6 +103,8 @@ def _with_fields(message: Any, changes: Mapping[str, Any]) -> Any:
             message = _in_command(message, name, value)
         elif isinstance(message, Reply):
             message = _in_reply(message, name, value)
+        elif isinstance(message, DataRow):
+            message = DataRow(_replaced(message.values, name, value, _annotation(message, "values")))
         else:
             message = _replaced(message, name, value)
     return message
@@ -175,19 +193,28 @@ def _in_json(message: bytes | str, changes: Mapping[str, Any]) -> bytes | str:
 # -- any class --------------------------------------------------------------------------------------------------------
 
 
-def _replaced(value: Any, name: str, new: Any) -> Any:
-    """Return a value in which the part with this name, such as ``will.topic``, is another one."""
+def _replaced(value: Any, name: str, new: Any, annotation: str = "", path: str = "") -> Any:
+    """Return a value in which the part with this name, such as ``will.topic``, is another one.
+
+    Args:
+        value: the value.
+        name: the name of the part.
+        new: what the part becomes.
+        annotation: what the parts of a sequence are, if what it is a part of says so.
+        path: the way to the value, for errors.
+    """
     parts = _parts(value)
     own = next((part for part in parts if part == name), None)
     if own is None:
         own = next((part for part in sorted(parts, key=len, reverse=True) if name.startswith(f"{part}.")), None)
     if own is None:
         known = ", ".join(list(parts)[:20]) or "it has none"
-        raise InputError(f"there is no field {name!a}; the fields are: {known}")
+        raise InputError(f"there is no field {path + name!a}; the fields are: {known}")
     key, old = parts[own]
+    written = annotation if _is_plain(value) else _annotation(value, key)
     if own != name:
-        return _rebuilt(value, key, _replaced(old, name[len(own) + 1 :], new))
-    return _rebuilt(value, key, _converted(old, new, name, _annotation(value, key)))
+        return _rebuilt(value, key, _replaced(old, name[len(own) + 1 :], new, written, f"{path}{own}."))
+    return _rebuilt(value, key, _converted(old, new, f"{path}{name}", written))
 
 
 def _parts(value: Any) -> dict[str, tuple[Any, Any]]:
@@ -235,6 +262,11 @@ def _rebuilt(value: Any, key: Any, part: Any) -> Any:
     return changed
 
 
+def _is_plain(value: Any) -> bool:
+    """Return whether a value has parts of which it cannot say what they are."""
+    return isinstance(value, (list, tuple, Mapping)) and not hasattr(value, "_fields")
+
+
 def _annotation(value: Any, key: Any) -> str:
     """Return what a dataclass or a struct says of a field, as it is written."""
     return str(getattr(type(value), "__annotations__", {}).get(key, "")) if isinstance(key, str) else ""
@@ -242,13 +274,15 @@ def _annotation(value: Any, key: Any) -> str:
 
 def _converted(old: Any, new: Any, name: str, annotation: str = "") -> Any:
     """Return a new value, of the class of the old one."""
-    if new is None:
-        if old is None or "None" in annotation or not annotation:
-            return None
-        raise InputError(f"{name} must not be null")
+    may_be_null = old is None or not annotation or any(word in annotation for word in NULL)
     kind: Any = type(old)
     if old is None:
-        kind = next((each for each in SCALARS if each.__name__ in annotation), str)
+        said = (each for each in SCALARS if each.__name__ in annotation)
+        kind = next(said, str if not annotation or "Any" in annotation else object)
+    if new is None or (new == "" and issubclass(kind, (int, float)) and may_be_null):
+        if may_be_null:
+            return None
+        raise InputError(f"{name} must not be null")
     if isinstance(old, Enum):
         return kind[new] if isinstance(new, str) and new in kind.__members__ else kind(new)
     if issubclass(kind, bool):
@@ -261,7 +295,7 @@ def _converted(old: Any, new: Any, name: str, annotation: str = "") -> Any:
     if issubclass(kind, (list, tuple)) and old and isinstance(old[0], int):
         given = [each.strip() for each in new.split(",")] if isinstance(new, str) else new
         if isinstance(given, list):
-            return kind(_converted(old[0], each, name) for each in given)
+            return kind(_converted(old[0], each, name, "int") for each in given)
     raise InputError(f"{name} cannot be set; give the message as text, hex or base64")
 
 

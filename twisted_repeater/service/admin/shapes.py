@@ -95,6 +95,10 @@ class ShownMessage(Struct):
     """How many bytes its frame has."""
     bytes: Bytes | None
     """Its frame; for one that is held, its payload. Null if some of it is secret."""
+    payload_at: int
+    """Where the payload begins in the frame. That is what you write to send such a message."""
+    payload_size: int
+    """How many bytes the payload has."""
     forward: Sent | None
     """What went on after it, or instead of it."""
     back: Sent | None

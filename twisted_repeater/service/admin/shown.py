@@ -76,6 +76,10 @@ class Shower:
         shown.origin = message.origin.value
         shown.verdict = _verdict(message.verdict)
         shown.by_filter, shown.took, shown.passed = message.by_filter, message.took, message.passed
+        payload = self._wire.first_payload(message.direction, data) if own else message.payload
+        before = range(len(data) - len(payload) + 1)
+        shown.payload_at = next((at for at in before if data.startswith(payload, at)), 0)
+        shown.payload_size = len(payload)
         if not own:
             shown.forward = self._sent(message.link, message.direction, message.forward, room)
         shown.back = self._sent(message.link, _opposite(message.direction), message.back, room)
@@ -138,6 +142,8 @@ class Shower:
             passed=False,
             size=size,
             bytes=None if secret else _bytes(data, room.bytes),
+            payload_at=0,
+            payload_size=size,
             forward=None,
             back=None,
             redacted=secret,

@@ -61,8 +61,19 @@ class Wire:
             start = stop
         return found
 
+    def first_payload(self, direction: Direction, data: bytes) -> bytes:
+        """Return the payload of the first of some frames that the repeater has sent; all if that is not known."""
+        try:
+            framing = self._framing(direction)
+            stop = framing.find(data, 0, len(data))
+            return data[framing.body : stop - framing.tail] if stop > 0 else data
+        except Exception:  # the framing may be of the application
+            return data
+
     def check(self, link: Link, direction: Direction, message: Any) -> None:
-        """Check that a message can be sent, as one. Raises whatever framing and codec raise.
+        """Check that a message can be sent, as one, and can be read. Raises whatever framing and codec raise.
+
+        A peer may read more than one message from the bytes of one that is malformed.
 
         Raises:
             ValueError: its bytes would be taken for something else.
@@ -74,6 +85,7 @@ class Wire:
         frame = framing.encode(payload)
         if framing.find(frame, 0, len(frame)) != len(frame):
             raise ValueError("the bytes are not exactly one message")
+        self.read(link, direction, payload)
 
     def _framing(self, direction: Direction) -> Framing:
         """Return a framing of its own: those of a link are at work.

@@ -3,7 +3,7 @@
 import { get, of } from "./api.js";
 import { fromBase64, toHex, toText } from "./bytes.js";
 import { make, setText } from "./dom.js";
-import { ARROWS, WAYS, sender } from "./format.js";
+import { ARROWS, WAYS, sender, size } from "./format.js";
 import { behind, left_ } from "./held.js";
 
 const MODES = [
@@ -77,14 +77,16 @@ export function editor(app, box, act, left) {
       make("bdi", {}, sender(message)),
       make("span.quiet", {}, `  link ${message.link}`),
     );
-    const settable = item.settable?.length > 0 && message.fields;
+    const hasFields = message.fields?.length > 0;
+    const settable = hasFields && item.settable?.length > 0;
     for (const input of modes.querySelectorAll("input")) {
       input.disabled = false;
-      if (input.value === "fields") input.disabled = !settable;
+      if (input.value === "fields") input.disabled = !hasFields;
       else if (input.value !== "answer") input.disabled = payload() === null;
     }
     drawFields();
-    choose(settable ? (mode === "answer" ? "fields" : mode) : payload() === null ? "answer" : mode === "hex" ? "hex" : "text");
+    const asBytes = payload() === null ? "answer" : mode === "hex" ? "hex" : "text";
+    choose(settable ? (mode === "answer" ? "fields" : mode) : hasFields ? "fields" : asBytes);
     tick();
   }
 
@@ -106,7 +108,7 @@ export function editor(app, box, act, left) {
       const head = may ? make("label", { for: id }, label ?? name) : (label ?? name);
       return make("tr", {}, make("th", { scope: "row" }, head), make("td.name", {}, label ? name : ""), make("td.value", {}, input));
     });
-    fields.replaceChildren(make("table", {}, make("tbody", {}, ...rows)));
+    fields.replaceChildren(make("table", { "aria-label": "Fields" }, make("tbody", {}, ...rows)));
   }
 
   async function choose(name) {
@@ -116,6 +118,7 @@ export function editor(app, box, act, left) {
     area.hidden = name === "fields";
     setText(hint, HINTS[name] ?? "");
     setText(change, name === "answer" ? "Answer and drop" : "Send changed");
+    area.disabled = false;
     if (name === "answer") area.value = original = "";
     else if (name !== "fields") await fillArea(name);
     changed();
@@ -127,7 +130,11 @@ export function editor(app, box, act, left) {
     if (item.message.bytes.cut) {
       area.value = original = "";
       const full = await app.attempt(() => get(of(app.repeater, "held", item.id)));
-      if (item.id !== mine.id || mode !== name || !full) return;
+      if (item?.id !== mine.id || mode !== name || !full) return; // somebody has gone on meanwhile
+      if (full.message.bytes.cut) {
+        area.disabled = true; // to send a part of it would cut it off
+        return setText(hint, `A message of ${size(item.message.size)} is too large to be changed here.`);
+      }
       text = full.message.bytes.base64;
     }
     const bytes = fromBase64(text);

@@ -12,7 +12,7 @@ export function errorsPanel(app) {
   const body = make("tbody");
   const table = make(
     "table.list",
-    {},
+    { "aria-label": "Errors" },
     make("thead", {}, make("tr", {}, ...["time", "client", "link", "side", "error"].map((text) => make("th", { scope: "col" }, text)))),
     body,
   );

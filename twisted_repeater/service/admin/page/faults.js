@@ -32,7 +32,7 @@ export function faultsPanel(app) {
   const heads = ["name", "fault", "way", "seen", "hit", "ends in", ""];
   const table = make(
     "table.list",
-    {},
+    { "aria-label": "Faults" },
     make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)))),
     body,
   );

@@ -1,7 +1,7 @@
 // The messages that are held: a list with what waits behind each and the time that is left, and an editor beside it.
 
 import { get, of, post } from "./api.js";
-import { make, setText } from "./dom.js";
+import { byId, make, setText } from "./dom.js";
 import { editor } from "./editor.js";
 import { ARROWS, WAYS, count, countdown, sender, size, summary } from "./format.js";
 import { WindowList } from "./window_list.js";
@@ -18,6 +18,7 @@ const HOW = {
 };
 
 const SHARE = 12;
+const SAYS = 5000; // milliseconds between two sentences for a screen reader about how many there are
 
 /** Add the tab of held messages. */
 export function heldPanel(app) {
@@ -89,9 +90,25 @@ export function heldPanel(app) {
     all.disabled = !held.length;
     left.parentElement.classList.toggle("none", !held.length && !edit.shows);
     app.dock.count("held", held.length, "held");
-    if (list.chosenKey === null && held.length) list.choose(held[0]);
+    tellReader();
+    if (list.chosenKey === null && held.length && !releasing) list.choose(held[0]);
   }
 
+  let telling = null;
+
+  /** Let a screen reader say how many are held: at once for the first one, and then not too often. */
+  function tellReader() {
+    const text = !held.length ? "" : held.length === 1 ? "1 message is held." : `${count(held.length)} messages are held.`;
+    if (text && telling !== null) return;
+    setText(byId("held-said"), text);
+    if (!text) return;
+    telling = setTimeout(() => {
+      telling = null;
+      tellReader();
+    }, SAYS);
+  }
+
+  let releasing = false; // all: then none of them is shown on the way
   let notBefore = 0; // many held messages make a large answer, so it takes at most one part of SHARE of the time
 
   async function look() {
@@ -113,11 +130,14 @@ export function heldPanel(app) {
     // One after the other, in order, so that what goes out first was held first.
     const ids = held.map((item) => item.id);
     let released = 0;
+    releasing = true;
+    list.choose(null);
     for (const id of ids) {
       const done = await post(of(app.repeater, "held", id, "release")).then(() => true, () => false);
       released += done;
       if (done) settled(id);
     }
+    releasing = false;
     app.say(released === 1 ? "1 message is released" : `${count(released)} messages are released`);
     await look();
     if (all.disabled) listBox.focus(); // the button had the focus
@@ -142,7 +162,7 @@ export function heldPanel(app) {
     if (asked.has(id)) return;
     const mine = list.chosenKey === id && edit.shows;
     settled(id, how);
-    if (mine && (how === "deadline" || how === "link ended")) app.say(`Message ${id} is ${HOW[how]}.`);
+    if (mine && (how === "deadline" || how === "link ended" || edit.isGone)) app.say(`Message ${id} is ${HOW[how]}.`);
   });
   app.on("repeater", () => {
     held = [];

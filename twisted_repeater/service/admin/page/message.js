@@ -60,7 +60,7 @@ export function fieldsOf(message) {
   const rows = message.fields.map(([name, value, label]) =>
     make("tr", {}, make("th", { scope: "row" }, label ?? name), make("td.name", {}, label ? name : ""), make("td.value", {}, value)),
   );
-  return make("div.fields", { tabindex: "0", role: "group", "aria-label": "Fields" }, make("table", {}, make("tbody", {}, ...rows)));
+  return make("div.fields", { tabindex: "0", role: "group", "aria-label": "Fields" }, make("table", { "aria-label": "Fields" }, make("tbody", {}, ...rows)));
 }
 
 /** Make a dump of the bytes of a message, with a button for the rest of them if they were cut. */
@@ -91,7 +91,7 @@ function drawBytes(app, box, message, bytes, cut) {
     });
     box.append(more);
   } else if (bytes.length > MOST_LINES * 16) {
-    box.append(make("p.quiet", {}, `The first ${size(MOST_LINES * 16)} of ${size(bytes.length)} are drawn.`));
+    box.append(make("p.quiet", {}, `The first ${size(MOST_LINES * 16)} of ${size(message.size)} are drawn.`));
   }
 }
 

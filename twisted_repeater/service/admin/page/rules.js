@@ -12,7 +12,7 @@ export function rulesPanel(app) {
   const form = ruleForm();
   const table = make(
     "table.list",
-    {},
+    { "aria-label": "Rules" },
     make("thead", {}, make("tr", {}, ...["Holds", "at most", "matched", "held now", ""].map((text) => make("th", { scope: "col" }, text)))),
     body,
   );

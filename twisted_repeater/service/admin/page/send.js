@@ -1,9 +1,9 @@
 // Sends a message of one's own to the server or to a client.
 
-import { of, post } from "./api.js";
+import { get, of, post } from "./api.js";
 import { fromBase64, toHex, toText } from "./bytes.js";
 import { field, make, select } from "./dom.js";
-import { visible } from "./format.js";
+import { size, visible } from "./format.js";
 
 /** Add the tab that sends. */
 export function sendPanel(app) {
@@ -31,15 +31,20 @@ export function sendPanel(app) {
     given.client.value = link.client ?? "";
     given.link.value = String(link.id);
   });
-  app.on("send-copy", (message) => {
+  app.on("send-copy", async (message) => {
     given.direction.value = message.direction;
     given.client.value = message.client ?? "";
     given.link.value = String(message.link);
-    const bytes = message.bytes ? fromBase64(message.bytes.base64) : new Uint8Array();
-    area.value = given.as.value === "hex" ? toHex(bytes) : toText(bytes);
+    area.value = "";
     app.dock.show("send", true);
     area.focus();
-    if (message.bytes?.cut) app.say("Only a part of its bytes is here. Press “More” at the message first.", true);
+    const path = `streams/${message.stream}/messages/${message.n}`;
+    const { bytes, payload_at: at, payload_size } = message.bytes?.cut ? await app.attempt(() => get(path)) ?? message : message;
+    if (!bytes) return;
+    // Without what the dialect adds, such as a length before it or the end of a line.
+    const payload = fromBase64(bytes.base64).subarray(at, at + payload_size);
+    area.value = given.as.value === "hex" ? toHex(payload) : toText(payload);
+    if (payload.length < payload_size) app.say(`Only the first ${size(payload.length)} of ${size(payload_size)} are here.`, true);
   });
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.ctrlKey) form.requestSubmit();
