@@ -23,7 +23,7 @@ from ..unprintable import Mute
 MOMENT = 1_700_000_000.25
 
 
-def event(text: str | None = "hello {who!r}", **fields: Any) -> dict[str, Any]:
+def event(text: str | None = "hello {who!r}", /, **fields: Any) -> dict[str, Any]:
     """Return an event as a logger makes it."""
     given = {"log_format": text, "log_time": MOMENT, "log_level": LogLevel.warn, "log_namespace": "edge.filters"}
     return {**given, "who": "ann", **fields}

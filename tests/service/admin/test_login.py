@@ -104,9 +104,6 @@ class _From:
         self.host = host
         self.requestHeaders = Headers()
 
-    def getHeader(self, name: bytes) -> None:
-        """See `IRequest`."""
-
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)
 

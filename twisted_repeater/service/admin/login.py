@@ -135,7 +135,7 @@ def _cookie_name(request: GuardedRequest) -> str:
     This is the port that the browser sees, in ``Host``: a tunnel or a proxy may make several administrations of the
     same port, or of Unix sockets, ports of one host. The port that we listen on helps where a proxy changes ``Host``.
     """
-    seen = re.search(rb":([0-9]+)$", request.getHeader(b"host") or b"")
+    seen = re.search(rb":([0-9]+)$", request.requestHeaders.getRawHeaders(b"host", [b""])[0])
     return f"twisted-repeater-{getattr(request.host, 'port', 'unix')}" + (f"-{seen[1].decode()}" if seen else "")
 
 
