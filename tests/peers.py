@@ -97,6 +97,19 @@ def turn(turns: int = 1) -> Deferred[None]:
     return Deferred.fromCoroutine(_turns(turns))
 
 
+SHORTEST_TURN = 0.002
+"""How long a turn lasts at least in which a test lets time pass, in seconds.
+
+The system may hold bytes, or the end of a stream, for 40 milliseconds (Nagle's algorithm and a delayed acknowledgment),
+or for 200 (it repeats what found no room). An idle turn takes a tenth of a millisecond: in that time a test would let a
+minute pass, and every limit run out."""
+
+
+def unhurried_turn() -> Deferred[None]:
+    """Fire after a turn of the reactor, in which the system may do its part."""
+    return deferLater(reactor, SHORTEST_TURN, lambda: None)
+
+
 async def _turns(turns: int) -> None:
     for _ in range(turns):
         await deferLater(reactor, 0, lambda: None)
@@ -128,6 +141,11 @@ class StoppedTime:
             if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | ConnectionMonitor)
         ]
 
+    async def pass_turn(self, step: float) -> None:
+        """Let so many seconds pass after a turn of the reactor."""
+        await unhurried_turn()
+        self.clock.advance(step)
+
     async def pass_until(
         self, happened: Deferred[Any], step: float = 0.05, progress: Callable[[], object] | None = None
     ) -> float:
@@ -139,7 +157,7 @@ class StoppedTime:
         start = self.seconds()
         before: object = None
         while not happened.called:
-            await turn()
+            await unhurried_turn()
             if progress is not None and not happened.called and (now := progress()) != before:
                 start, before = self.seconds(), now
             self.clock.advance(step)

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 
-from twisted_repeater import PASS_ON, Close, Dialect, Limits, SameName, dialects
+from twisted_repeater import PASS_ON, Close, Dialect, Limits, SameName, Side, dialects
 from twisted_repeater._link.link import pair_of
 from twisted_repeater._link.names import FREE, LONGEST_PAUSE
 from twisted_repeater.dialects import by_address, first_message, server_first
@@ -110,8 +110,8 @@ class TakeOverTests(TakeOverCase):
             over = pair_of(link).when_over()
             new = await world.connect(hello("ann"))
             await world.until_accepted(heard=True)
-            took = await time.pass_until(over)
-            self.assertLess(abs(took - 2), 0.5)
+            took = await time.pass_until(over, progress=pair_of(link)._progress)
+            self.assertTrue(2 <= took < 4, took)
             await new.seen.reach(1)
             self.assertIsInstance(pair_of(link).reason, Replaced)
             self.assertEqual(self.farewells, [])
@@ -151,8 +151,7 @@ class TakeOverTests(TakeOverCase):
         while time.seconds() < 60:
             rival = await world.connect(hello("ann"))
             while LOST not in current.seen:
-                await turn()
-                time.clock.advance(0.1)
+                await time.pass_turn(0.1)
             current = rival
         self.assertLess(len(world.server.peers), FREE + 6 + 60 / LONGEST_PAUSE)
         self.assertGreater(len(world.server.peers), FREE)
@@ -166,8 +165,7 @@ class TakeOverTests(TakeOverCase):
         clients = [await world.connect(hello("ann")) for _ in range(3)]
         connections = len(clients)
         while time.seconds() < 60:
-            await turn()
-            time.clock.advance(0.05)
+            await time.pass_turn(0.1)
             for client in list(clients):
                 if LOST in client.seen:
                     clients.remove(client)
@@ -291,7 +289,8 @@ class FarewellTests(TakeOverCase):
             link: Any = world.repeater.link("ann")
             peer.close()
             other.abort()
-            await self.until(lambda world=world: len(world.errors) >= 2)
+            await world.disconnected(Side.SERVER, "ann")
+            await world.disconnected(Side.CLIENT, "bob")
             world.repeater.close_connection_from_client("ann")
             world.repeater.close_connection_from_client("bob")
             await pair_of(link).when_over()

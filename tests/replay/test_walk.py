@@ -142,9 +142,7 @@ class WalkTests(PlayCase):
         time = StoppedTime()
         recording = recorded(*happened, (2, ">b"), (2, "<B"))
         playing = self.start(recording, await self.listen(server), reactor=time)
-        while not playing.called:
-            time.clock.advance(1)
-            await turn()
+        await time.pass_until(playing, 0.25)
         report = await playing
         self.assertEqual(report.findings.equal, 2)
         self.assertEqual(["no answer in time: the server is silent, so the link was given up"], troubles(report))
