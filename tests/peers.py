@@ -51,6 +51,7 @@ __all__ = [
     "keep",
     "kept_by",
     "repeated",
+    "set_limits",
     "turn",
 ]
 
@@ -442,9 +443,8 @@ class World:
         self.repeater.start(**self.calls.recorded(callbacks))
 
     def set_limits(self, **limits: Any) -> None:
-        """Set other limits for what begins from now on; those that are not given are the defaults."""
-        factory = self.repeater._factory
-        factory.claim.limits = factory.links.limits = effective(Limits(**limits))
+        """See `set_limits`."""
+        set_limits(self.repeater, **limits)
 
     # -- events ----------------------------------------------------------------------------------------------
 
@@ -541,6 +541,12 @@ class World:
     def check_nothing_is_left(self) -> None:
         """Check that the repeater has forgotten every link."""
         self.case.assertEqual(kept_by(self.repeater._factory), {})
+
+
+def set_limits(repeater: Repeater, **limits: Any) -> None:
+    """Set other limits for what begins from now on; those that are not given are the defaults."""
+    factory = repeater._factory
+    factory.claim.limits = factory.links.limits = effective(Limits(**limits))
 
 
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:
