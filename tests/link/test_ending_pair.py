@@ -470,6 +470,7 @@ class ClosingTests(LinkCase):
 
         await self.link(to_server_filter=decide, reactor=time, limits=UNHURRIED)
         self.client.send(b"1", b"2")
+        await self.until(lambda: self.ann.closing)
         self.assertLess(await time.pass_until(self.ann.when_over()), UNHURRIED.close_timeout / 10)
         self.assertEqual(self.peer.seen[1:], [b"1", b"2", LOST])
 
@@ -483,6 +484,7 @@ class ClosingTests(LinkCase):
             limits=UNHURRIED,
         )
         self.client.send(b"1", b"2")
+        await self.until(lambda: self.ann.closing)
         self.assertLess(await time.pass_until(self.ann.when_over()), UNHURRIED.close_timeout / 10)
         await self.client.lost()
         self.assertEqual((self.peer.seen[1:], self.client.seen[1:]), ([b"bye", LOST], [b"no", LOST]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -19,7 +20,7 @@ from twisted_repeater.framings import Int32Framing
 
 from ..peers import END, LOST, Client, Server, ServerPeer, StoppedTime, World, frame, hello, keep, turn
 from ..real_sockets import FullSocket
-from .links import LinkCase, messages
+from .links import UNHURRIED, LinkCase, messages
 
 
 def sockets() -> int:
@@ -95,7 +96,7 @@ class TakeOverTests(TakeOverCase):
             time = StoppedTime()
             world = await self.start(
                 reactor=time,
-                limits=Limits(close_timeout=2),
+                limits=replace(UNHURRIED, close_timeout=2),
                 to_server_filter=lambda message, link: Deferred(),
             )
             old, old_peer = await world.linked("ann")
@@ -110,8 +111,8 @@ class TakeOverTests(TakeOverCase):
             over = pair_of(link).when_over()
             new = await world.connect(hello("ann"))
             await world.until_accepted(heard=True)
-            took = await time.pass_until(over, progress=pair_of(link)._progress)
-            self.assertTrue(2 <= took < 4, took)
+            took = await time.pass_until(over)
+            self.assertTrue(2 <= took < UNHURRIED.linger / 10, took)
             await new.seen.reach(1)
             self.assertIsInstance(pair_of(link).reason, Replaced)
             self.assertEqual(self.farewells, [])
