@@ -323,12 +323,16 @@ class TLSTests(CommonTests, SocketsCase):
 
     async def test_server_without_tls(self) -> None:
         """A server that doesn't speak TLS cannot be reached."""
-        port = reactor.listenTCP(0, Server(at_once=True), interface="127.0.0.1")
+        server = Server(at_once=True)
+        port = reactor.listenTCP(0, server, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         world = await self.world(via=self.sockets.for_server(port)["server"])
         client = await world.connect(hello("ann"))
         await client.lost()
+        await world.refused()
         self.assertEqual((world.refusals, messages(client)), ([("ann", ServerUnreachable)], []))
+        for peer in server.peers:
+            await peer.lost()
 
     async def test_end_of_stream(self) -> None:
         """A client's stream cannot be ended alone: a server's last words reach it if they come before its end."""
