@@ -251,6 +251,7 @@ class CommonTests:
         await self.passes(7.5, 0.25)
         self.assertNotIn(LOST, self.client.seen)
         await self.time.pass_until(self.client.lost())
+        await self.time.pass_until(self.peer.lost())
         self.assertIsInstance(self.client.reason, ConnectionDone)
         self.assertIsInstance(self.peer.reason, ConnectionDone)
 

@@ -146,7 +146,7 @@ class TakeOverTests(TakeOverCase):
         Each has its link for some seconds, and the server and the newcomers see no more of it than that.
         """
         time = StoppedTime()
-        world = await self.start(reactor=time)
+        world = await self.start(reactor=time, limits=UNHURRIED)
         before = sockets()
         current = await world.connect(hello("ann"))
         while time.seconds() < 60:
@@ -162,7 +162,7 @@ class TakeOverTests(TakeOverCase):
     async def test_three_that_fight(self) -> None:
         """Three do not spin either, although the newcomers lose against each other."""
         time = StoppedTime()
-        world = await self.start(reactor=time)
+        world = await self.start(reactor=time, limits=UNHURRIED)
         clients = [await world.connect(hello("ann")) for _ in range(3)]
         connections = len(clients)
         while time.seconds() < 60:
