@@ -51,6 +51,7 @@ __all__ = [
     "keep",
     "kept_by",
     "repeated",
+    "set_limits",
     "turn",
 ]
 
@@ -97,6 +98,19 @@ def turn(turns: int = 1) -> Deferred[None]:
     return Deferred.fromCoroutine(_turns(turns))
 
 
+SHORTEST_TURN = 0.002
+"""How long a turn lasts at least in which a test lets time pass, in seconds.
+
+The system may hold bytes, or the end of a stream, for 40 milliseconds (Nagle's algorithm and a delayed acknowledgment),
+or for 200 (it repeats what found no room). An idle turn takes a tenth of a millisecond: in that time a test would let a
+minute pass, and every limit run out."""
+
+
+def unhurried_turn() -> Deferred[None]:
+    """Fire after a turn of the reactor, in which the system may do its part."""
+    return deferLater(reactor, SHORTEST_TURN, lambda: None)
+
+
 async def _turns(turns: int) -> None:
     for _ in range(turns):
         await deferLater(reactor, 0, lambda: None)
@@ -128,6 +142,11 @@ class StoppedTime:
             if not isinstance(getattr(call.func, "__self__", None), FrameMonitor | ConnectionMonitor)
         ]
 
+    async def pass_turn(self, step: float) -> None:
+        """Let so many seconds pass after a turn of the reactor."""
+        await unhurried_turn()
+        self.clock.advance(step)
+
     async def pass_until(
         self, happened: Deferred[Any], step: float = 0.05, progress: Callable[[], object] | None = None
     ) -> float:
@@ -139,7 +158,7 @@ class StoppedTime:
         start = self.seconds()
         before: object = None
         while not happened.called:
-            await turn()
+            await unhurried_turn()
             if progress is not None and not happened.called and (now := progress()) != before:
                 start, before = self.seconds(), now
             self.clock.advance(step)
@@ -424,9 +443,8 @@ class World:
         self.repeater.start(**self.calls.recorded(callbacks))
 
     def set_limits(self, **limits: Any) -> None:
-        """Set other limits for what begins from now on; those that are not given are the defaults."""
-        factory = self.repeater._factory
-        factory.claim.limits = factory.links.limits = effective(Limits(**limits))
+        """See `set_limits`."""
+        set_limits(self.repeater, **limits)
 
     # -- events ----------------------------------------------------------------------------------------------
 
@@ -523,6 +541,12 @@ class World:
     def check_nothing_is_left(self) -> None:
         """Check that the repeater has forgotten every link."""
         self.case.assertEqual(kept_by(self.repeater._factory), {})
+
+
+def set_limits(repeater: Repeater, **limits: Any) -> None:
+    """Set other limits for what begins from now on; those that are not given are the defaults."""
+    factory = repeater._factory
+    factory.claim.limits = factory.links.limits = effective(Limits(**limits))
 
 
 def kept_by(factory: RepeaterFactory) -> dict[str, list[Any]]:

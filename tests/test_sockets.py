@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -89,11 +90,11 @@ class CommonTests:
     async def test_close(self: Any) -> None:
         """Closing is an orderly end for both, and takes no time."""
         time = StoppedTime()
-        await self.link(reactor=time)
+        await self.link(reactor=time, limits=UNHURRIED)
         self.peer.send(b"last")
         await self.client.seen.reach(2)
         self.ann.close()
-        self.assertLess(await time.pass_until(self.ann.when_over(), 0.01), 5)
+        self.assertLess(await time.pass_until(self.ann.when_over()), UNHURRIED.close_timeout / 10)
         await self.client.lost()
         await self.peer.lost()
         for side in (self.client, self.peer):
@@ -134,7 +135,7 @@ class CommonTests:
     async def test_stalled(self: Any) -> None:
         """A client that takes nothing for too long is disconnected."""
         time = StoppedTime()
-        await self.link(reactor=time, limits=Limits(stall_timeout=100))
+        await self.link(reactor=time, limits=replace(UNHURRIED, stall_timeout=100))
         await self.backlog()
         await turn(20)
         await time.pass_until(Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 5)
@@ -266,11 +267,12 @@ class TLSTests(CommonTests, SocketsCase):
 
     async def test_no_handshake(self) -> None:
         """A stranger that doesn't speak TLS, or nothing at all, costs no more than its own connection."""
-        await self.link(limits=Limits(hello_timeout=0.2))
+        time = StoppedTime()
+        await self.link(reactor=time)
         plain = TCP4ClientEndpoint(reactor, "127.0.0.1", self.here.repeater.port)
         silent = await self.here.connect(endpoint=plain)
         garbage = await self.here.connect(frame(b"no TLS at all"), endpoint=plain)
-        await silent.lost()
+        await time.pass_until(silent.lost(), 1)
         await garbage.lost()
         await self.here.still_relays(self.client, self.peer)
         self.assertTrue(set(self.here.refusals) <= {(None, HelloTimeout), (None, InvalidHello)}, self.here.refusals)
@@ -321,12 +323,16 @@ class TLSTests(CommonTests, SocketsCase):
 
     async def test_server_without_tls(self) -> None:
         """A server that doesn't speak TLS cannot be reached."""
-        port = reactor.listenTCP(0, Server(at_once=True), interface="127.0.0.1")
+        server = Server(at_once=True)
+        port = reactor.listenTCP(0, server, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         world = await self.world(via=self.sockets.for_server(port)["server"])
         client = await world.connect(hello("ann"))
         await client.lost()
+        await world.refused()
         self.assertEqual((world.refusals, messages(client)), ([("ann", ServerUnreachable)], []))
+        for peer in server.peers:
+            await peer.lost()
 
     async def test_end_of_stream(self) -> None:
         """A client's stream cannot be ended alone: a server's last words reach it if they come before its end."""
@@ -382,10 +388,9 @@ class HalfTLSTests(SocketsCase):
 
     async def test_no_reply_is_lost(self) -> None:
         """A client that ends its stream gets its replies: the server is told of the end when it has been quiet."""
-        time = StoppedTime()
-        await self.link(
-            server=Server(answer=lambda peer, message: peer.send(message)), client={"half_close": True}, reactor=time
-        )
+        time, limits = StoppedTime(), replace(UNHURRIED, close_timeout=5)
+        server = Server(answer=lambda peer, message: peer.send(message))
+        await self.link(server=server, client={"half_close": True}, reactor=time, limits=limits)
         requests = [b"%d" % index for index in range(1000)]
         self.client.send(*requests)
         self.client.end_stream()
@@ -393,7 +398,7 @@ class HalfTLSTests(SocketsCase):
         self.assertEqual(messages(self.client), requests)
         self.assertFalse(self.ann.closing)
         took = await time.pass_until(self.ann.when_over())
-        self.assertTrue(Limits().close_timeout <= took < 2 * Limits().close_timeout, took)
+        self.assertTrue(limits.close_timeout <= took < limits.linger / 10, took)
 
     async def test_comes_again(self) -> None:
         """A client that leaves is not kept out by its last link, of whose end the server is not told yet."""

@@ -13,7 +13,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import CertificateOptions, optionsForClientTLS, trustRootFromCertificates
 from twisted.internet.threads import deferToThread
 
-from twisted_repeater import PASS_ON, Dialect, Limits, Send
+from twisted_repeater import PASS_ON, Dialect, Send
 from twisted_repeater.dialects import Attempt
 from twisted_repeater.errors import (
     FramingError,
@@ -26,7 +26,7 @@ from twisted_repeater.errors import (
 from twisted_repeater.framings import Int32Framing
 
 from .certificates import Authority
-from .peers import Client, PeerCase, Server, ServerPeer, frame, reactor, turn
+from .peers import Client, PeerCase, Server, ServerPeer, StoppedTime, frame, reactor, turn
 
 REQUEST = struct.pack("!ii", 8, 80877103)
 """How a client of PostgreSQL asks for TLS."""
@@ -294,10 +294,14 @@ class OpeningTLSTests(PeerCase):
 
     async def test_silent(self) -> None:
         """So does one that says nothing in its handshake; the deadline of the opening ends it."""
-        await self.between(Postgres(self.accepts), limits=Limits(hello_timeout=0.3))
-        error = await self.refused(REQUEST)
-        self.assertIsInstance(error, HelloTimeout)
-        self.assertEqual(str(error), "no TLS handshake of the client in time")
+        time = StoppedTime()
+        await self.between(Postgres(self.accepts), reactor=time)
+        client = await self.here.connect(REQUEST)
+        await self.here.until_accepted(heard=True)
+        await time.pass_until(client.lost(), 1)
+        await self.here.refused()
+        self.assertIsInstance(self.here.refusal, HelloTimeout)
+        self.assertEqual(str(self.here.refusal), "no TLS handshake of the client in time")
 
     async def test_server_without_tls(self) -> None:
         """A server that has no TLS where it should is not reached."""

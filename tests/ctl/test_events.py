@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.ctl.address import address_of
-from twisted_repeater.ctl.administration import Administration, Answer
+from twisted_repeater.ctl.administration import TIMEOUT, Administration, Answer
 from twisted_repeater.ctl.errors import Refused, Unusable
 from twisted_repeater.ctl.events import Event, Events, events_of
 
@@ -76,9 +76,11 @@ class EventsTests(CtlCase):
     def test_silence(self) -> None:
         """A stream that is silent for too long is lost: the administration writes a comment now and then."""
         self.streams = [Stream(event("hello", stream="s1")), Stream(event("hello", stream="s1"))]
-        administration = Administration(address_of(self.url), timeout=0.05)
-        events = Events(administration, "stream", query={}, sleep=self.slept.append)
+        events = Events(Administration(address_of(self.url)), "stream", query={}, sleep=self.slept.append)
         for _ in events:
+            assert events._socket is not None
+            self.assertEqual(events._socket.gettimeout(), TIMEOUT)
+            events._socket.settimeout(0.01)
             if self.slept:
                 events.end()
         self.assertEqual(len(self.server.requests), 2)

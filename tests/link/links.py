@@ -23,8 +23,8 @@ from ..peers import (
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
 
 UNHURRIED = Limits(hello_timeout=1000, linger=1000, close_timeout=1000, stall_timeout=None, frame_timeout=None)
-"""With these no bytes come too late. The system may hold the last bytes of a frame for 40 milliseconds (Nagle's
-algorithm, a delayed acknowledgment): a thousand turns, in which a test lets a minute pass."""
+"""With these no bytes come too late. The system may hold bytes for some time, while a test lets much time pass: see
+`SHORTEST_TURN`. A test that is not about a certain limit uses these, or a ``replace`` of them."""
 
 
 def messages(peer: Peer) -> list[bytes]:

@@ -534,7 +534,8 @@ class UnfinishedHelloTests(MemoryCase):
         world = await self.world(limits=Limits(max_unfinished_hellos=20, max_clients=5))
         silent = [await world.connect() for _ in range(60)]
         client, peer = await world.linked("alice")
-        await silent[40].lost()
+        for each in silent[:41]:
+            await each.lost()
         await world.still_relays(client, peer)
         self.assertEqual([client.seen for client in silent], [[LOST]] * 41 + [[]] * 19)
         self.assertEqual(world.refusals, [(None, HelloTimeout)] * 41)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -44,7 +45,7 @@ from ..peers import (
     repeated,
     turn,
 )
-from .links import CLIENT, SERVER, LinkCase, after_a_turn, answering, messages, taken_from, unread
+from .links import CLIENT, SERVER, UNHURRIED, LinkCase, after_a_turn, answering, messages, taken_from, unread
 from .memory_case import MemoryCase
 
 
@@ -251,11 +252,11 @@ class EndOfStreamTests(LinkCase):
 
     async def test_linger(self) -> None:
         """A half-closed link that goes on for longer than is allowed is closed."""
-        time = StoppedTime()
-        await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time)
+        time, limits = StoppedTime(), replace(UNHURRIED, linger=30)
+        await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time, limits=limits)
         self.client.end_stream()
         await self.peer.seen.holds(END)
-        time.clock.advance(self.limits.linger - 0.1)
+        time.clock.advance(29.9)
         self.peer.send(b"still")
         await self.client.seen.reach(2)
         self.assertFalse(self.ann.closing)
@@ -267,7 +268,7 @@ class EndOfStreamTests(LinkCase):
     async def test_nobody_left(self) -> None:
         """When a client that has ended its stream is gone, its link doesn't linger."""
         time = StoppedTime()
-        await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time)
+        await self.link(server=Server(half_close=True), client={"half_close": True}, reactor=time, limits=UNHURRIED)
         self.client.end_stream()
         await self.peer.seen.holds(END)
         self.client.abort()
@@ -275,7 +276,7 @@ class EndOfStreamTests(LinkCase):
         for _ in range(3):
             self.peer.send(b"nobody reads this")
             await turn(3)
-        self.assertLess(await time.pass_until(over), 2)
+        self.assertLess(await time.pass_until(over), UNHURRIED.linger / 10)
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True), SERVER: (ConnectionDone, False)})
 
     async def test_finish_twice(self) -> None:
@@ -372,8 +373,7 @@ class LossTests(LinkCase):
                 again = await self.here.connect(hello("ann"))
                 start = time.seconds()
                 while not again.seen:
-                    await turn()
-                    time.clock.advance(0.05)
+                    await time.pass_turn(0.05)
                     if sends_on and self.peer.seen[-1] != LOST:
                         self.peer.send(b"tick")
                 self.assertEqual(again.seen, [repeated(SERVER_NAME)], (sends_on, first))
@@ -468,9 +468,10 @@ class ClosingTests(LinkCase):
             link.close()
             return PASS_ON
 
-        await self.link(to_server_filter=decide, reactor=time)
+        await self.link(to_server_filter=decide, reactor=time, limits=UNHURRIED)
         self.client.send(b"1", b"2")
-        self.assertLess(await time.pass_until(self.ann.when_over()), 2)
+        await self.until(lambda: self.ann.closing)
+        self.assertLess(await time.pass_until(self.ann.when_over()), UNHURRIED.close_timeout / 10)
         self.assertEqual(self.peer.seen[1:], [b"1", b"2", LOST])
 
     async def test_by_a_verdict(self) -> None:
@@ -478,10 +479,13 @@ class ClosingTests(LinkCase):
         reason = ValueError("enough")
         time = StoppedTime()
         await self.link(
-            to_server_filter=lambda message, link: Close(reason, forward=[b"bye"], back=[b"no"]), reactor=time
+            to_server_filter=lambda message, link: Close(reason, forward=[b"bye"], back=[b"no"]),
+            reactor=time,
+            limits=UNHURRIED,
         )
         self.client.send(b"1", b"2")
-        self.assertLess(await time.pass_until(self.ann.when_over()), 2)
+        await self.until(lambda: self.ann.closing)
+        self.assertLess(await time.pass_until(self.ann.when_over()), UNHURRIED.close_timeout / 10)
         await self.client.lost()
         self.assertEqual((self.peer.seen[1:], self.client.seen[1:]), ([b"bye", LOST], [b"no", LOST]))
         self.assertIs(self.ann.reason, reason)
@@ -635,8 +639,8 @@ class ShutdownTests(LinkCase):
 
     async def test_in_time(self) -> None:
         """Peers that take nothing, filters that never answer: shutting down ends within the time for closing."""
-        time = StoppedTime()
-        world = await self.world(to_server_filter=lambda message, link: Deferred(), reactor=time)
+        time, limits = StoppedTime(), replace(UNHURRIED, close_timeout=5)
+        world = await self.world(to_server_filter=lambda message, link: Deferred(), reactor=time, limits=limits)
         slow, slow_peer = await world.linked("slow")
         waits, _ = await world.linked("waits")
         slow.transport.pauseProducing()
@@ -646,7 +650,7 @@ class ShutdownTests(LinkCase):
         waits.send(b"1")
         await turn(10)
         took = await time.pass_until(world.repeater.shutdown())
-        self.assertLess(took, 2 * self.limits.close_timeout + 1)  # it may take something at first
+        self.assertLess(took, limits.linger / 10)  # it may take something at first
         self.assertEqual(time.deadlines(), [])
         slow.transport.resumeProducing()
 

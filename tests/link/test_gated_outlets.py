@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any, cast
 
@@ -196,7 +197,7 @@ class CommonTests:
 
     async def test_timeout_never(self: Any) -> None:
         """Without a time all waits, nobody is to blame, and all arrives when the fault is removed."""
-        await self.linked(Timeout(direction=BACK), Limits(stall_timeout=2))
+        await self.linked(Timeout(direction=BACK), replace(UNHURRIED, stall_timeout=2))
         sent = [b"%05d" % index * 20_000 for index in range(20)]
         self.peer.send(*sent)
         await self.until(lambda: self.ann.server.valve.closed and self.outlet.full)
@@ -208,7 +209,7 @@ class CommonTests:
 
     async def test_slow_peer(self: Any) -> None:
         """A peer that takes nothing of what a fault lets go is a slow consumer, as without a fault."""
-        await self.linked(Slicer(1_000_000), Limits(stall_timeout=2))
+        await self.linked(Slicer(1_000_000), replace(UNHURRIED, stall_timeout=2))
         self.client.transport.pauseProducing()
         self.peer.send(*[bytes(100_000)] * 50)
         await self.until(lambda: self.outlet.full)
@@ -217,7 +218,7 @@ class CommonTests:
 
     async def test_closing_waits(self: Any) -> None:
         """A link that closes delivers what a fault holds back."""
-        await self.linked(Bandwidth(1000, direction=BACK), Limits(close_timeout=1, linger=100))
+        await self.linked(Bandwidth(300, direction=BACK), replace(UNHURRIED, close_timeout=5))
         self.peer.send(b"x" * 3000)
         await self.until(lambda: self.outlet.waiting == 3004)
         self.ann.close()
@@ -226,11 +227,11 @@ class CommonTests:
 
     async def test_closing_has_an_end(self: Any) -> None:
         """A link that closes does not wait for a fault that lets nothing go."""
-        await self.linked(Timeout(), Limits(close_timeout=1, linger=100))
+        await self.linked(Timeout(), replace(UNHURRIED, close_timeout=1))
         self.peer.send(b"x")
         await self.until(lambda: self.outlet.waiting)
         self.ann.close()
-        self.assertLess(await self.time.pass_until(self.ann.when_over()), 4)
+        self.assertLess(await self.time.pass_until(self.ann.when_over()), UNHURRIED.linger / 10)
 
     async def test_aborted(self: Any) -> None:
         """If a link is aborted, what a fault holds is dropped, and no timer is left."""
@@ -243,14 +244,14 @@ class CommonTests:
 
     async def test_slow_close(self: Any) -> None:
         """The end of a stream comes later, after all bytes; linger is the limit."""
-        await self.linked(SlowClose(4), Limits(close_timeout=1, linger=100))
+        await self.linked(SlowClose(8), replace(UNHURRIED, close_timeout=5))
         self.peer.send(b"last")
         await self.client.seen.reach(2)
         self.ann.close()
-        await self.passes(3.5, 0.25)
+        await self.passes(7.5, 0.25)
         self.assertNotIn(LOST, self.client.seen)
-        await self.passes(1, 0.25)
         await self.time.pass_until(self.client.lost())
+        await self.time.pass_until(self.peer.lost())
         self.assertIsInstance(self.client.reason, ConnectionDone)
         self.assertIsInstance(self.peer.reason, ConnectionDone)
 
@@ -280,8 +281,7 @@ class SocketTests(CommonTests, FaultCase):
         self.assertNotIn(END, self.client.seen)
         self.client.send(b"still open")
         await self.peer.seen.holds(b"still open")
-        await self.passes(0.5)
-        await self.client.seen.holds(END)
+        await self.time.pass_until(self.client.seen.holds(END))
 
     async def test_own_messages(self) -> None:
         """What the application sends passes the faults, too, in its turn."""

@@ -55,6 +55,7 @@ from ..peers import (
     RecordingRepeater,
     Server,
     ServerPeer,
+    StoppedTime,
     World,
     frame,
     handshake_of,
@@ -426,7 +427,9 @@ class NameTests(RefusalCase):
     async def test_ending_takes_too_long(self) -> None:
         """It doesn't wait longer than the hello timeout."""
         verdict: Deferred[Any] = Deferred()
-        world = await self.world(to_server_filter=lambda message, link: verdict)
+        time = StoppedTime()
+        limits = Limits(close_timeout=1000)
+        world = await self.world(reactor=time, limits=limits, to_server_filter=lambda message, link: verdict)
         old, _ = await world.linked("alice")
         old.send(b"wait")
         old.end_stream()
@@ -436,7 +439,8 @@ class NameTests(RefusalCase):
         link.close()
         world.set_limits(hello_timeout=0.3)
         client = await world.connect(hello("alice"))
-        await client.lost()
+        await world.until_accepted(heard=True)
+        await time.pass_until(client.lost())
         self.assertEqual((client.seen, len(world.server.peers)), ([LOST], 1))
         self.assertEqual(world.refusals, [("alice", DuplicateClient)])
         world.set_limits()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -57,7 +58,7 @@ from ..peers import (
     keep,
     turn,
 )
-from .links import CLIENT, SERVER, LinkCase, messages, taken_from, unread
+from .links import CLIENT, SERVER, UNHURRIED, LinkCase, messages, taken_from, unread
 from .memory_case import MemoryCase
 
 
@@ -208,8 +209,8 @@ class SlowConsumerTests(LinkCase):
 
     async def test_stalled(self) -> None:
         """A client that takes nothing at all of what waits for it is disconnected after ``stall_timeout``."""
-        time = StoppedTime()
-        await self.link(reactor=time)
+        time, stall = StoppedTime(), 300
+        await self.link(reactor=time, limits=replace(UNHURRIED, stall_timeout=stall))
         self.client.transport.pauseProducing()
         self.peer.send(*[bytes(100_000)] * 100)
         await self.until(lambda: self.ann.client.outlet.full)
@@ -217,7 +218,6 @@ class SlowConsumerTests(LinkCase):
         took = await time.pass_until(
             Deferred.fromCoroutine(self.here.disconnected(CLIENT)), 10, self.ann.client.progress
         )
-        stall = self.limits.stall_timeout or 0
         self.assertTrue(stall <= took < 1.2 * stall, took)
         self.assertEqual(self.heard, {CLIENT: (SlowConsumer, False)})
         await time.pass_until(self.ann.when_over())
@@ -226,15 +226,15 @@ class SlowConsumerTests(LinkCase):
     async def test_stalled_after_its_end(self) -> None:
         """One that has ended its stream before is closed as well; the application hears of each side once."""
         time = StoppedTime()
-        await self.link(reactor=time, server=Server(half_close=True), on_error=keep)
+        limits = replace(UNHURRIED, stall_timeout=300)
+        await self.link(reactor=time, server=Server(half_close=True), on_error=keep, limits=limits)
         self.client.end_stream()
         await self.here.disconnected(CLIENT)
         self.client.transport.pauseProducing()
         self.peer.send(*[bytes(100_000)] * 100)
         await self.until(lambda: self.ann.client.outlet.full)
         while not self.ann.client.lost:
-            await turn()
-            time.clock.advance(10)
+            await time.pass_turn(10)
         self.assertEqual(self.heard, {CLIENT: (ConnectionDone, True)})
         self.client.transport.resumeProducing()
         self.ann.close()
@@ -277,7 +277,7 @@ class SlowConsumerTests(LinkCase):
             while not self.ann.client.outlet.full:  # the system's buffers may grow
                 self.peer.send(bytes(100_000))
                 sent += 1
-                await turn()
+                await self.until(lambda sent=sent: self.ann.client.outlet.full or self.ann.lanes[1].messages == sent)
             self.assertEqual(len(time.deadlines()), 1)
             self.client.transport.resumeProducing()
             await self.until(lambda sent=sent: not self.ann.client.outlet.full and len(self.client.seen) == 1 + sent)
@@ -721,14 +721,14 @@ class FilterTests(LinkCase):
         time = StoppedTime()
         await self.link(
             reactor=time,
-            limits=Limits(filter_timeout=10),
+            limits=replace(UNHURRIED, filter_timeout=10),
             to_server_filter=lambda message, link: Deferred(),
             on_filter_error=OnFilterError.CLOSE,
         )
         self.client.send(b"1")
         await self.until(lambda: self.ann.lanes[0].awaited)
         time.clock.advance(10)
-        self.assertLess(await time.pass_until(self.ann.when_over()), 2)
+        self.assertLess(await time.pass_until(self.ann.when_over()), UNHURRIED.close_timeout / 10)
         self.assertIsInstance(self.ann.reason, CallbackFailed)
         self.flushLoggedErrors(FilterTimeout)
 
@@ -962,8 +962,7 @@ class UnreadTests(LinkCase):
         self.client.abort()
         await self.client.lost()
         while not self.ann.client.lost:
-            await turn()
-            time.clock.advance(1)
+            await time.pass_turn(1)
 
 
 class UnmadeTests(MemoryCase):

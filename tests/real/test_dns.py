@@ -19,6 +19,7 @@ import dns.zone
 from twisted_repeater import Limits, Repeater
 
 from ..needed import needed
+from ..peers import set_limits
 from .hostile import listening
 from .servers import RealCase, bytewise, example, talk
 
@@ -220,6 +221,7 @@ class HostileTests(DNSCase):
         """A client that says nothing is closed in the end."""
         repeater = await self.start(limits=Limits(hello_timeout=0.2))
         self.assertEqual(await self.in_thread(talk, repeater.port), b"")
+        set_limits(repeater)
         await self.served(repeater)
 
     async def test_servers(self) -> None:

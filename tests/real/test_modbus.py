@@ -23,7 +23,7 @@ from twisted_repeater.filters import FilterPair, Log, chain
 
 from ..dialects.modbus.frames import frame
 from ..needed import needed
-from ..peers import reactor
+from ..peers import reactor, set_limits
 from .hostile import listening
 from .modbus_case import LIBMODBUS, VALUE, ModbusCase, answers_of, ending_early, late_server, patient_server, split
 from .servers import bytewise, talk
@@ -397,4 +397,5 @@ class HostileTests(ModbusCase):
         """A client that says nothing has no connection to the server, and is closed in the end."""
         repeater = await self.start(limits=Limits(hello_timeout=0.2))
         self.assertEqual(await self.in_thread(talk, repeater.port), b"")
+        set_limits(repeater)
         await self.served(repeater)

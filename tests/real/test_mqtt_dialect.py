@@ -25,6 +25,7 @@ from twisted_repeater import (
 )
 from twisted_repeater.dialects.mqtt import Connect, MqttCodec, Packet, Property, Publish, mqtt
 
+from ..peers import set_limits
 from .mqtt_broker import (
     ACCEPTED,
     DISCONNECT,
@@ -493,6 +494,7 @@ class RefusedTests(MqttCase):
         clients = [self.in_thread(talk, port, *pieces) for pieces in ((), (connect(b"ann")[:8],))]
         self.assertEqual(await gatherResults(clients), [b"", b""])
         self.assertEqual(self.calls.refusals, [(None, HelloTimeout)] * 2)
+        set_limits(self.repeater)
         await self.assert_works(port)
 
     async def test_end_in_the_middle(self) -> None:

@@ -19,6 +19,7 @@ from pymysql.cursors import SSCursor
 from twisted_repeater import Limits, Repeater, ServerUnreachable
 
 from ..needed import needed
+from ..peers import set_limits
 from ..real_sockets import TLSSockets
 from .hostile import listening
 from .servers import RealCase, RealServer, bytewise, example, talk
@@ -386,8 +387,9 @@ class HostileTests(MySQLCase):
 
     async def test_silent(self) -> None:
         """A client that says nothing gets the greeting, and is cut by the server in the end; others are served."""
-        repeater = await self.start(limits=Limits(name_timeout=0.2))
+        repeater = await self.start(limits=Limits(name_timeout=2))  # the server takes its time to greet
         got = await self.in_thread(talk, repeater.port)
+        set_limits(repeater)
         self.assertIn(b"MariaDB", got)
         self.assertNotIn(b"\xff", got[:5])
         await self.served(repeater)

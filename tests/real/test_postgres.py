@@ -25,6 +25,7 @@ from twisted_repeater.filters import wants
 
 from ..certificates import Authority
 from ..needed import needed
+from ..peers import set_limits
 from ..programs import LONGEST
 from .hostile import listening
 from .postgres_server import DEBIAN_PACKAGES as POSTGRES
@@ -512,6 +513,7 @@ class HostileTests(Case):
         for says in (b"", asking(TLS), asking(TLS)[:5]):
             _, error = await self.refused(port, says)
             self.assertIsInstance(error, HelloTimeout)
+        set_limits(self.repeater)
         await self.assert_works(port)
 
     async def test_end_in_the_middle(self) -> None:

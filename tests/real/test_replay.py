@@ -155,7 +155,7 @@ class RedisReplayTests(ReplayCase, RedisCase):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             time = StoppedTime()
             playing = Deferred.fromCoroutine(self.play(silent.getsockname()[1], reactor=time))
-            await time.pass_until(playing, step=1)
+            await time.pass_until(playing, step=0.25)
             report = await playing
         self.assertEqual(report.findings.links, 5)
         self.assertIn("the server is silent, so the link was given up", report.text())

@@ -12,7 +12,7 @@ from twisted_repeater.dialects.mqtt import PubAck, Publish, Subscribe, Subscript
 from twisted_repeater.dialects.mqtt.codec import MqttCodec
 from twisted_repeater.replay import Comparison, Report
 from twisted_repeater.replay.differences import Kind
-from twisted_repeater.replay.walk import INCOMPLETE
+from twisted_repeater.replay.walk import INCOMPLETE, MOMENT
 
 from ..peers import Seen, StoppedTime, turn
 from .playing import FailingComparison, LineServer, PlayCase, recorded
@@ -113,6 +113,23 @@ class WalkTests(PlayCase):
         said = [line for number in range(20) for line in (b"set %d" % number, b"set %d!" % number, b"get")]
         self.assertEqual(server.lines, [b"a", b"a", *said])
 
+    async def test_stopped_meanwhile(self) -> None:
+        """If the system stops the replay for a while, the server still has a part of its moment after that."""
+        server = LineServer(lambda _, line: None if line == b"set" else line.upper())
+        time = StoppedTime()
+        recording = recorded((1, ">set"), (2, ">get"), (2, "<GET"))
+        playing = self.start(recording, await self.listen(server), reactor=time)
+        await server.lines.reach(1)
+        while [call.getTime() for call in time.deadlines()] != [MOMENT / 2]:
+            await turn()
+        time.clock.advance(3600)
+        await turn(5)
+        self.assertEqual(server.lines, [b"set"])
+        time.clock.advance(MOMENT / 2)
+        report = await playing
+        self.assertTrue(report.same, report.text())
+        self.assertEqual(server.lines, [b"set", b"get"])
+
     async def test_acknowledgements_do_not_wait_for_their_turn(self) -> None:
         """A broker that sends no more before it has an acknowledgement gets it, although others are awaited first."""
         publications = [MQTT.encode(Publish("t", b"x", qos=1, packet_id=number)) for number in (1, 2, 3)]
@@ -142,9 +159,7 @@ class WalkTests(PlayCase):
         time = StoppedTime()
         recording = recorded(*happened, (2, ">b"), (2, "<B"))
         playing = self.start(recording, await self.listen(server), reactor=time)
-        while not playing.called:
-            time.clock.advance(1)
-            await turn()
+        await time.pass_until(playing, 0.25)
         report = await playing
         self.assertEqual(report.findings.equal, 2)
         self.assertEqual(["no answer in time: the server is silent, so the link was given up"], troubles(report))

@@ -201,6 +201,17 @@ class TablesTests(ChangeCase):
         self.assertEqual(list(service.hosted), ["edge"])
         await self.here.still_relays(client, self.here.server.peers[0])
 
+    async def test_stopped_while_one_is_drained(self) -> None:
+        """A service that stops without draining does not wait for one that is drained, and leaves no timer of it."""
+        service = self.begin(EDGE + EDGE.replace("edge", "other"))
+        self.use(service, "other")
+        client = await self.linked("ann")
+        self.change(EDGE)
+        self.assertEqual(len(service._leaving), 1)
+        await service.stopService()
+        await client.lost()
+        self.assertEqual(service._leaving, {})
+
     async def test_one(self) -> None:
         """The reload of one repeater leaves the others, and the options of the process, as they are."""
         both = EDGE + EDGE.replace("edge", "other")

@@ -7,7 +7,6 @@ import ssl
 import threading
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -167,7 +166,13 @@ class ServerCheckTests(TestCase):
 
     async def test_stopped(self) -> None:
         """It can be stopped at any time, and started again; nothing is left of a probe under way."""
-        check = self.start(f"tcp:127.0.0.1:{self.listen()}")
+        made: list[Watched] = []
+
+        def connected() -> Watched:
+            made.append(Watched(self.seen))
+            return made[-1]
+
+        check = self.start(f"tcp:127.0.0.1:{self.listen(Factory.forProtocol(connected))}")
         check.start()
         check.stop()
         check.stop()
@@ -176,9 +181,9 @@ class ServerCheckTests(TestCase):
         self.assertIsNone(await self.probed())
         check.stop()
         self.assertEqual(self.time.deadlines(), [])
-        done: Deferred[None] = Deferred()
-        reactor.callLater(0, done.callback, None)
-        await done
+        await self.seen.reach(1)
+        while len(self.seen) < len(made):
+            await turn()
 
     def test_wrong(self) -> None:
         """A server that cannot be connected to is an error at once."""

@@ -136,7 +136,9 @@ class Walk:
         before, matters = self._last_sent, link.conversation.gets_answer(request)
         self._last_sent = _Sent(link, link.came, matters)
         if before is not None and before.link is not link and (matters or before.matters):
-            await self._waiting.until(lambda: before.came != before.link.came or before.link.over, MOMENT)
+            for _ in range(2):  # if the system stops everybody for a moment, the server still has the other half
+                if await self._waiting.until(lambda: before.came != before.link.came or before.link.over, MOMENT / 2):
+                    break
 
     async def _end(self, number: int, link: PlayedLink) -> None:
         link.finish()

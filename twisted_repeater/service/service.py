@@ -261,6 +261,7 @@ class RepeaterService(Service):
             self._systemd.stopping("draining", self._longest_end())
             self._admin.release_held()
             await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
+        self._drain_no_longer()
         await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
         await self._admin.stop()
         self._reload.stop()
@@ -286,10 +287,13 @@ class RepeaterService(Service):
         await hosted.end()
         self._leaving.pop(hosted, None)
 
-    def _abort(self) -> None:
-        """Obey a second signal: do not wait any longer."""
+    def _drain_no_longer(self) -> None:
         for draining in list(self._leaving.values()):
             draining.stop()
+
+    def _abort(self) -> None:
+        """Obey a second signal: do not wait any longer."""
+        self._drain_no_longer()
         for hosted in [*self.hosted.values(), *self._leaving]:
             hosted.abort()
 

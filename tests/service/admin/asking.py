@@ -34,6 +34,7 @@ class Exchange(Protocol):
     def connectionMade(self) -> None:
         """Ask."""
         assert self.transport is not None
+        self.port = self.transport.getHost().port  # type: ignore[attr-defined]
         self.transport.write(self._request)
 
     def dataReceived(self, data: bytes) -> None:
@@ -94,8 +95,13 @@ class AdminCase(PeerCase):
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port.getHost().port)
         await endpoint.connect(Factory.forProtocol(lambda: exchange))
         data = await exchange.received
-        await turn(2)  # the server notices that the connection is closed
+        await self.until_closed(exchange.port)
         return Answered(data)
+
+    async def until_closed(self, port: int) -> None:
+        """Wait until the server notices that the connection from a port is closed."""
+        while any(each.transport.getPeer().port == port for each in [*self.site._channels, *self.site._streams]):
+            await turn()
 
     async def get(self, path: str) -> Any:
         """Return what a path shows."""

@@ -42,6 +42,7 @@ class StreamClient(Protocol):
     def connectionMade(self) -> None:
         """Ask."""
         assert self.transport is not None
+        self.port = self.transport.getHost().port  # type: ignore[attr-defined]
         self.transport.write(self._request)
 
     def dataReceived(self, data: bytes) -> None:
@@ -101,7 +102,15 @@ class DebugCase(AdminCase):
         client = StreamClient(f"{EDGE}/stream{query}", **headers)
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port.getHost().port)
         await endpoint.connect(Factory.forProtocol(lambda: client))
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.leave(client)))
         return client
+
+    async def leave(self, client: StreamClient) -> None:
+        """Close a stream, unless that is done."""
+        assert client.transport is not None
+        client.transport.abortConnection()  # type: ignore[attr-defined]
+        await client.until(lambda: client.gone)
+        await self.until_closed(client.port)
 
     async def does(self, path: str, body: object = None, method: str = "POST") -> Any:
         """Make a call that succeeds."""
