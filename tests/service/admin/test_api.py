@@ -136,7 +136,7 @@ class LaterTests(SynchronousTestCase):
         ended: Deferred[Any] = Deferred()
         answered: list[Any] = []
         request: Any = SimpleNamespace(
-            found=Found(Route("GET", "/x", "", lambda call: answer, None), {}),
+            found=Found(Route("GET", "/x", "", lambda call: answer, None, is_open=True), {}),
             uri=b"/x",
             content=BytesIO(),
             notifyFinish=lambda: ended,
