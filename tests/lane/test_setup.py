@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -35,3 +35,11 @@ class SetupTests(SynchronousTestCase):
         """With a hook for decisions the lane decides about each message, too."""
         setup = LaneSetup(on_decision=note)
         self.assertEqual((setup.translates, setup.sees_all), (False, True))
+
+    def test_replaced(self) -> None:
+        """Another setup with some changes is what the standard library makes of it."""
+        setup = LaneSetup(versions=(1, 2))
+        ours, judge = setup.replaced(on_decision=note), replace(setup, on_decision=note)
+        for field in fields(LaneSetup):
+            self.assertIs(getattr(ours, field.name), getattr(judge, field.name), field.name)
+        self.assertIsNone(setup.on_decision)

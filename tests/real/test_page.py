@@ -457,6 +457,7 @@ class ConnectionTests(RedisPageCase):
         self.open(self.process.port)
         for client in clients:
             client.sendall(resp("ECHO", "load") * 100)
+        self.until(lambda: len(self.rows("#messages-list")) >= 10)  # the pointer goes to the middle of the list
         # The row under the pointer may be another one when the button goes up: a press chooses, and stops the list.
         ActionChains(self.browser).click_and_hold(self.find("#messages-list")).perform()
         self.until(lambda: "load" in self.text("#panel-message"))
