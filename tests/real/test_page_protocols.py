@@ -76,7 +76,7 @@ class Hl7Tests(ProtocolPageCase):
         self.expected = "422"
         call = self.aside(lambda: exchange(self.port, message("7")))
         self.held(1)
-        self.assertIn("ADT^A01", self.text("#held-list"))
+        self.until(lambda: "ADT^A01" in self.text("#held-list"))
         fields = self.fields()
         self.assertEqual((fields["PID-5"], fields["MSH-10"], "MSH-2" in fields), ("DOE^JOHN", "7", False))
         self.set_field("PID-5", "a\\rZZZ|1")
@@ -98,7 +98,7 @@ class Hl7Tests(ProtocolPageCase):
         more = "OBX|1|TX|||" + "x" * 1_500_000 + "\r"
         calls = [self.aside(lambda: exchange(self.port, message("8", more=more))) for _ in range(2)]
         self.held(2)
-        self.assertIn("ADT^A01", self.text("#held-list"))
+        self.until(lambda: "ADT^A01" in self.text("#held-list"))
         self.click(".modes label", "Hex")
         self.until(lambda: "1.4 MiB is too large to be changed here" in self.text(".editor .hint"))
         parts = (".editor textarea", ".editor button.main", ".editor button.danger")
