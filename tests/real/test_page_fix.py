@@ -63,7 +63,7 @@ class OrderTests(PageCase):
         order = "35=D|11=7|55=ACME|38=1000|21=1|54=1|60=20261126-12:00:00|40=2|44=10"
         initiator.type(f"send {order}")
         self.until(lambda: self.text("#tab-held .badge") == "1")
-        self.assertIn("NewOrderSingle", self.text("#held-list"))
+        self.until(lambda: "NewOrderSingle" in self.text("#held-list"))
         self.fill(".edit input[name='38']", "500")
         self.press(*SEND)
         got = self.told(acceptor, "|11=7|")
