@@ -243,10 +243,11 @@ class DrainTests(TwistdCase):
 class HangupTests(TwistdCase):
     """SIGHUP before the process is ready."""
 
-    def run_hung_up(self, site: str = "", app: str = "") -> Program:
-        """Start a repeater.
+    def check_reloads(self, answer: str, site: str = "", app: str = "") -> None:
+        """Start a repeater, and wait until it has reloaded and says so.
 
         Args:
+            answer: what it says.
             site: code that Python runs at its start.
             app: code that is run when the file was read, but before anything is started.
         """
@@ -255,7 +256,9 @@ class HangupTests(TwistdCase):
         text = '[repeater.edge]\nlisten = "tcp:0:interface=127.0.0.1"\nserver = "tcp:127.0.0.1:1"\ndialect = "lines"\n'
         self.path("edge.toml").write_text(f'{text}app = "edge_app:App"\n')
         self.environment["PYTHONPATH"] = f"{self.directory}:{self.environment['PYTHONPATH']}"
-        return self.run_twistd("repeater", "--config", "edge.toml")
+        repeater = self.run_twistd("repeater", "--config", "edge.toml")
+        repeater.wait_for(answer)
+        self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
 
     def test_while_imported(self) -> None:
         """It does not end the process while that imports the package; then the process reloads."""
@@ -267,9 +270,7 @@ class HangupTests(TwistdCase):
             "            os.kill(os.getpid(), signal.SIGHUP)\n"
             "sys.meta_path.insert(0, Finder)\n"
         )
-        repeater = self.run_hung_up(site=site)
-        repeater.wait_for("reloaded: nothing has changed$")
-        self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
+        self.check_reloads("reloaded: nothing has changed$", site=site)
 
     def test_after_the_file_was_read(self) -> None:
         """A change of the file after it was read is applied if SIGHUP follows it, however early."""
@@ -279,9 +280,7 @@ class HangupTests(TwistdCase):
             "    file.write('allow-ip = [\"10.0.0.0/8\"]')\n"
             "os.kill(os.getpid(), signal.SIGHUP)\n"
         )
-        repeater = self.run_hung_up(app=app)
-        repeater.wait_for("reloaded; applied: allow-ip$")
-        self.assertEqual(repeater.terminate()[0], -signal.SIGTERM)
+        self.check_reloads("reloaded; applied: allow-ip$", app=app)
 
 
 class SystemdTests(TwistdCase):

@@ -7,7 +7,7 @@ import os
 from twisted_repeater.ctl.administration import Answer
 from twisted_repeater.ctl.errors import Unusable
 from twisted_repeater.ctl.parser import make_parser
-from twisted_repeater.ctl.session import Session, note, session_of
+from twisted_repeater.ctl.session import Session, criteria_of, note, session_of
 
 from .stand_in import SUMMARY, CtlCase
 
@@ -67,3 +67,9 @@ class SessionTests(CtlCase):
         self.answer(**{"GET /repeaters": {"repeaters": []}})
         error = self.assertRaises(Unusable, lambda: self.session().repeater)
         self.assertEqual(str(error), "the process has no repeater")
+
+    def test_criteria(self) -> None:
+        """Only options that were given become criteria, a direction in the words of the API."""
+        given = make_parser().parse_args(["watch", "--direction", "to-server", "--type", "D"])
+        self.assertEqual(criteria_of(given, "max_rate"), {"direction": "to_server", "type": "D"})
+        self.assertEqual(criteria_of(make_parser().parse_args(["release-all"])), {})

@@ -34,8 +34,7 @@ class RepeaterMaker(ServiceMaker):
     @property
     def options(self) -> Any:
         """Import the package, and return the class of the options. See `IServiceMaker`."""
-        before = None if SIGHUP is None else signal.getsignal(SIGHUP)
-        if SIGHUP is not None and before in (signal.SIG_DFL, signal.SIG_IGN):
+        if SIGHUP is not None and (before := signal.getsignal(SIGHUP)) in (signal.SIG_DFL, signal.SIG_IGN):
             signal.signal(SIGHUP, EarlyHangup(before))
         return super().options
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from .._text import printable
 from .administration import Answer
 from .errors import SaidNo, Unusable
-from .session import Session
+from .session import Session, criteria_of
 from .shown import fields_of, message_line
 from .texts import links_table, moment, plural, repeaters_table, size, table
 
@@ -196,11 +196,7 @@ def settle(session: Session, options: argparse.Namespace) -> None:
 
 def release_all(session: Session, options: argparse.Namespace) -> None:
     """Release all held messages, or those that match."""
-    names = ("client", "direction", "type", "text")
-    body = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if options.direction is not None:
-        body["direction"] = options.direction.replace("-", "_")
-    answer = session.administration.post(*session.path, "held", "release", body=body)
+    answer = session.administration.post(*session.path, "held", "release", body=criteria_of(options))
     number = answer["released"]
     session.print(answer, [f"{plural(number, 'message')} {'is' if number == 1 else 'are'} released"])
 

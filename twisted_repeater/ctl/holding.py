@@ -19,7 +19,7 @@ from .calls import fields_in
 from .errors import CtlError, Refused, Unusable
 from .events import Event, Events
 from .inbox import Inbox
-from .session import Session, note
+from .session import Session, criteria_of, note
 from .shown import fields_of, message_line
 from .texts import moment, size
 from .typed import TypedLines
@@ -40,21 +40,13 @@ def hold_messages(session: Session, options: argparse.Namespace) -> None:
     """Hold messages, and ask what to do with each, until Ctrl-C."""
     events = Events(session.administration, *session.path, "stream", query={"paused": "true"})
     with Inbox(events) as inbox:
-        holding = _Holding(session, _rule_of(options))
+        holding = _Holding(session, criteria_of(options, "every", "timeout", "max_held"))
         try:
             holding.run(inbox, TypedLines(sys.stdin.fileno()))
         except KeyboardInterrupt:
             pass
         finally:
             holding.end()
-
-
-def _rule_of(options: argparse.Namespace) -> dict[str, object]:
-    """Return the rule that options describe."""
-    rule = {name: getattr(options, name) for name in ("client", "type", "text", "every", "timeout", "max_held")}
-    if options.direction is not None:
-        rule["direction"] = options.direction.replace("-", "_")
-    return {name: value for name, value in rule.items() if value is not None}
 
 
 class _Holding:

@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from .address import address_of
 from .administration import Administration, Answer
 from .errors import Unusable
 
-__all__ = ["ADMIN", "DEFAULT_ADMIN", "TOKEN_FILE", "Session", "session_of"]
+__all__ = ["ADMIN", "DEFAULT_ADMIN", "TOKEN_FILE", "Session", "criteria_of", "session_of"]
 
 ADMIN = "REPEATER_ADMIN"
 """The environment variable that says where the administration is."""
@@ -77,6 +78,15 @@ class Session:
 def note(text: str) -> None:
     """Print what belongs neither to people's output nor to that for programs."""
     print(text, file=sys.stderr, flush=True)
+
+
+def criteria_of(options: argparse.Namespace, *others: str) -> dict[str, Any]:
+    """Return the options that choose messages, and others, as the API takes them: those that were given."""
+    names = ("client", "direction", "type", "text", *others)
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if "direction" in given:
+        given["direction"] = given["direction"].replace("-", "_")
+    return given
 
 
 def session_of(options: argparse.Namespace) -> Session:

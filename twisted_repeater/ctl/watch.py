@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from .administration import Query
 from .events import Event, Events
-from .session import Session, note
+from .session import Session, criteria_of, note
 from .shown import fields_of, line_of
 from .texts import plural
 
@@ -18,9 +17,7 @@ HINT = "--max-rate shows more, --client fewer"
 
 def watch(session: Session, options: argparse.Namespace) -> None:
     """Show messages as they pass, until Ctrl-C."""
-    query: Query = {name: getattr(options, name) for name in ("client", "direction", "type", "text", "max_rate")}
-    if options.direction is not None:
-        query["direction"] = options.direction.replace("-", "_")
+    query = criteria_of(options, "max_rate")
     try:
         left_out = 0
         for event in Events(session.administration, *session.path, "stream", query=query):
