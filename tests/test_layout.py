@@ -16,6 +16,7 @@ from .paths import PACKAGE, TESTS
 LEVELS: list[set[str]] = [
     {
         "errors",
+        "fleet",
         "link",
         "model",
         "verdicts",
@@ -36,7 +37,7 @@ LEVELS: list[set[str]] = [
     {"_sockets"},
     {"_link"},
     {"_repeater"},
-    {"ctl", "recording", "replay", "service", "testing", "__main__"},
+    {"ctl", "recording", "redis_fleet", "replay", "service", "testing", "__main__"},
     {"__init__"},
 ]
 """The rooms of the package, the lowest row first. A module may import from its own row and from the rows that stand

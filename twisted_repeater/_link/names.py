@@ -25,6 +25,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._text import address_text
+from ..fleet import NameClaims
 from ..errors import ClientGone, ConnectingError, DuplicateClient, Replaced
 from ..model import SameName, Side
 from .deadline import within
@@ -79,6 +80,8 @@ class Names:
         self._newcomers: dict[str, dict[_Newcomer, None]] = {}
         """Those who wait to take a name over, in the order in which they came."""
         self._contests = _Contests(clock)
+        self.claims: NameClaims | None = None
+        """Makes names unique in a fleet; ``None`` if the repeater belongs to none."""
 
     # -- looking up ------------------------------------------------------------------------------------------
 
@@ -99,7 +102,7 @@ class Names:
 
     def take_at_once(self, pair: Pair, name: str) -> bool:
         """Claim a name for a pair if nobody has it or waits for it, the usual case. Return whether the pair has it."""
-        if pair.closing or name in self._claimed or name in self._newcomers:
+        if pair.closing or name in self._claimed or name in self._newcomers or self.claims is not None:
             return False
         self._register(pair, name)
         return True
@@ -111,6 +114,7 @@ class Names:
             DuplicateClient: another pair has the name, or did not end within ``timeout`` seconds.
             Replaced: a later newcomer wants the name, too.
             ClientGone: the pair closes.
+            ConnectingError: the fleet does not give the name.
         """
         deadline = self._clock.seconds() + timeout
         if self._same_name is SameName.REPLACE:
@@ -118,7 +122,30 @@ class Names:
             return
         if self._same_name is SameName.REFUSE:
             await self._wait_for_end(name, deadline)
-        self._register(pair, name)
+        if self.claims is None:
+            self._register(pair, name)
+            return
+        await self.claims.claim(name, deadline - self._clock.seconds())
+        try:
+            if self._same_name is SameName.REFUSE:
+                await self._wait_for_end(name, deadline)  # another client of this node may have come first
+            self._register(pair, name)
+        except BaseException:
+            self.claims.release(name)
+            raise
+
+    async def contest(self, name: str, timeout: float) -> None:
+        """A client of another node wants a name: make it free as for a client of this node.
+
+        Raises:
+            DuplicateClient: its link stays, or did not end within ``timeout`` seconds.
+            Replaced: a later newcomer wants the name, too.
+        """
+        deadline = self._clock.seconds() + timeout
+        if self._same_name is SameName.REFUSE:
+            await self._wait_for_end(name, deadline)
+        elif self._same_name is SameName.REPLACE:
+            await self._take_over(None, name, deadline)
 
     def take_label(self, pair: Pair) -> str:
         """Give a pair a label that no other pair has, made of its client's address."""
@@ -137,14 +164,18 @@ class Names:
         name, pair.claim = pair.claim, None
         if name is None:
             return
-        for registry in (self._claimed, self._labels):
-            if registry.get(name) is pair:
-                del registry[name]
-        sharing = self._shared.get(name)
-        if sharing is not None:
-            sharing.pop(pair, None)
+        if self._labels.get(name) is pair:
+            del self._labels[name]
+            return
+        if self._claimed.get(name) is pair:
+            del self._claimed[name]
+        else:
+            sharing = self._shared[name]
+            del sharing[pair]
             if not sharing:
                 del self._shared[name]
+        if self.claims is not None:
+            self.claims.release(name)
 
     def _register(self, pair: Pair, name: str) -> None:
         if pair.closing:
@@ -174,8 +205,8 @@ class Names:
 
     # -- REPLACE ---------------------------------------------------------------------------------------------
 
-    async def _take_over(self, pair: Pair, name: str, deadline: float) -> None:
-        """Claim a name, which the pair that has it loses, and everybody who came before."""
+    async def _take_over(self, pair: Pair | None, name: str, deadline: float) -> None:
+        """Claim a name, which the pair that has it loses, and everybody who came before; ``None`` for another node."""
         earlier = self._newcomers.get(name, ())
         pause = self._contests.pause(name) if earlier or self._is_used(name) else 0.0
         if not pause:
@@ -188,7 +219,8 @@ class Names:
                 await newcomer.wait(holder.when_over().addTimeout(pause, self._clock, lambda *_: None))
             await self._end_holder(pair, name, newcomer, deadline)
             self._check_latest(name, newcomer)
-            self._register(pair, name)
+            if pair is not None:
+                await self._register_newcomer(pair, name, newcomer, deadline)
         finally:
             waiting = self._newcomers[name]
             del waiting[newcomer]
@@ -196,8 +228,21 @@ class Names:
                 del self._newcomers[name]
         _turn_away(waiting)  # all who are left came before
 
-    async def _end_holder(self, pair: Pair, name: str, newcomer: _Newcomer, deadline: float) -> None:
-        while (holder := self._claimed.get(name)) is not None and not pair.closing:
+    async def _register_newcomer(self, pair: Pair, name: str, newcomer: _Newcomer, deadline: float) -> None:
+        if self.claims is not None:
+            claim = self.claims.claim(name, deadline - self._clock.seconds())
+            await newcomer.wait(Deferred.fromCoroutine(claim))
+        try:
+            await self._end_holder(pair, name, newcomer, deadline)  # another client of this node may have come first
+            self._check_latest(name, newcomer)
+            self._register(pair, name)
+        except BaseException:
+            if self.claims is not None:
+                self.claims.release(name)
+            raise
+
+    async def _end_holder(self, pair: Pair | None, name: str, newcomer: _Newcomer, deadline: float) -> None:
+        while (holder := self._claimed.get(name)) is not None and not (pair is not None and pair.closing):
             self._check_latest(name, newcomer)
             self._make_way(holder, Replaced(f"a newcomer took the name {name!r} over", Side.CLIENT))
             error = partial(DuplicateClient, f"the link of the other client {name!r} did not end in time", Side.CLIENT)

@@ -1,0 +1,251 @@
+"""What a fleet is: repeaters on many nodes that act as one.
+
+A node is a process. Its repeaters enter the fleet, each under its ``repeater_name``: those of one name on all nodes
+belong together. A name that a client of one of them has is then unique among all of them, and a call reaches all.
+`twisted_repeater.redis_fleet` has the fleet whose nodes meet at a Redis or Valkey. `Alone` is a process without others.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import Attribute, Interface, implementer
+
+from ._text import text_of
+from .model import SameName
+
+__all__ = ["Alone", "Entrant", "FleetAnswer", "IEntry", "IFleet", "NameClaims", "NodeAnswer", "NodeInfo"]
+
+ALONE = "this process"
+"""The name of the only node of a process that belongs to no fleet."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """What one node did of a call.
+
+    Attributes:
+        node: the name of the node.
+        value: what the call has returned there; see the call.
+        error: why the node did not do it, or that its answer did not come in time; ``None`` if it was done.
+    """
+
+    node: str
+    value: Any = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAnswer:
+    """What each node did of a call.
+
+    Attributes:
+        id: names the call. With it the call can be repeated for the nodes that did not confirm; nodes that have done
+            it do not do it again.
+        nodes: an answer for each node that was to do it, by the name of the node.
+    """
+
+    id: str
+    nodes: Mapping[str, NodeAnswer]
+
+    @property
+    def done(self) -> dict[str, Any]:
+        """What the call has returned on each node that did it, by the name of the node."""
+        return {name: answer.value for name, answer in self.nodes.items() if answer.error is None}
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why it is not known to be done, by the name of the node."""
+        return {name: answer.error for name, answer in self.nodes.items() if answer.error is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """What a node says of itself, as new as its last renewal.
+
+    Attributes:
+        name: its name.
+        own: whether it is this process.
+        repeaters: what each of its repeaters says of itself, by name: ``links``, ``drops_new_clients``, ``draining``.
+        facts: ``host``, ``pid``, and ``version`` of twisted_repeater.
+    """
+
+    name: str
+    own: bool = False
+    repeaters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
+
+
+class NameClaims(Protocol):
+    """Makes the names of one repeater's clients unique in its fleet."""
+
+    def claim(self, name: str, timeout: float) -> Coroutine[Any, Any, None]:
+        """Claim a name for one more client of this node; the node keeps it until each claim is released.
+
+        Raises:
+            ConnectingError: another node has the name, or the fleet cannot be asked. The claim counts as released.
+        """
+
+    def release(self, name: str) -> None:
+        """End a claim that has succeeded."""
+
+
+class Entrant(Protocol):
+    """Who takes part in a fleet under a name: a repeater, or the service of a process."""
+
+    @property
+    def same_name(self) -> SameName:
+        """What becomes of a client whose name another client has."""
+
+    def info(self) -> Mapping[str, Any]:
+        """Return what it says of itself, for JSON."""
+
+    async def carry_out(self, call: str, arguments: Mapping[str, Any], payload: bytes) -> Any:
+        """Do what another node, or this one, has called for; return the answer, for JSON.
+
+        What it does first, before it waits for anything, is done in the order in which a node has called.
+        """
+
+    async def contest(self, name: str, timeout: float) -> None:
+        """A client of another node wants a name: make it free as for a client of this node.
+
+        Raises:
+            ConnectingError: the name stays taken.
+        """
+
+    def name_lost(self, name: str) -> None:
+        """Another node has got a name: close what has it here."""
+
+    def lease_endangered(self) -> None:
+        """Names may soon belong to others: close what has a name, in good order."""
+
+    def lease_lost(self) -> None:
+        """Names belong to nobody now, and others may get them: abort what still has a name."""
+
+
+class IEntry(Interface):
+    """One entrant's part of a fleet."""
+
+    claims: NameClaims | None = Attribute("""Makes names unique; ``None`` if names are unique anyway.""")
+
+    def call(
+        call: str,
+        arguments: Mapping[str, Any],
+        payload: bytes = b"",
+        *,
+        timeout: float,
+        nodes: frozenset[str] | None = None,
+        id: str | None = None,
+    ) -> Deferred[FleetAnswer]:
+        """Have a call carried out by the entrants of this name on other nodes, and on this one.
+
+        Args:
+            call: which call; see `Entrant.carry_out`.
+            arguments: what belongs to it, for JSON.
+            payload: bytes that belong to it.
+            timeout: for how many seconds to wait for answers.
+            nodes: the names of the nodes that are to do it; ``None`` for all.
+            id: the id of an earlier call, to repeat it.
+        """
+
+    def holders(name: str) -> Deferred[list[str]]:
+        """Return the names of the nodes that have a client of this name."""
+
+    def leave() -> None:
+        """Take part no longer. All claims are released by then."""
+
+
+class IFleet(Interface):
+    """The nodes that act as one, as seen by one of them."""
+
+    node: str = Attribute("""The name of this node.""")
+    problem: str | None = Attribute("""Why this node is no member of the fleet at the moment; ``None`` if it is.""")
+
+    def enter(name: str, entrant: Entrant) -> IEntry:
+        """Take part.
+
+        Raises:
+            ValueError: somebody of this process takes part under this name.
+        """
+
+    def nodes() -> Deferred[list[NodeInfo]]:
+        """Return the nodes."""
+
+
+@implementer(IFleet)
+class Alone:
+    """A process that belongs to no fleet: all calls are its own."""
+
+    problem: str | None = None
+
+    def __init__(self, node: str = ALONE) -> None:
+        self.node: str = node
+        self._entrants: dict[str, Entrant] = {}
+
+    def enter(self, name: str, entrant: Entrant) -> IEntry:
+        """See `IFleet`."""
+        if name in self._entrants:
+            raise ValueError(f"{name!r} takes part in the fleet already")
+        self._entrants[name] = entrant
+        return _AloneEntry(self, name, entrant)
+
+    def nodes(self) -> Deferred[list[NodeInfo]]:
+        """See `IFleet`."""
+        repeaters = {name: entrant.info() for name, entrant in self._entrants.items()}
+        return succeed([NodeInfo(self.node, True, repeaters)])
+
+    def left(self, name: str) -> None:
+        """An entrant takes part no longer."""
+        del self._entrants[name]
+
+
+@implementer(IEntry)
+class _AloneEntry:
+    """The part of one entrant in a process that belongs to no fleet."""
+
+    claims: NameClaims | None = None
+
+    def __init__(self, fleet: Alone, name: str, entrant: Entrant) -> None:
+        self._fleet = fleet
+        self._name = name
+        self._entrant = entrant
+
+    def call(
+        self,
+        call: str,
+        arguments: Mapping[str, Any],
+        payload: bytes = b"",
+        *,
+        timeout: float,
+        nodes: frozenset[str] | None = None,
+        id: str | None = None,
+    ) -> Deferred[FleetAnswer]:
+        """See `IEntry`. With the id of an earlier call nothing is done, because the only node has done it."""
+        return Deferred.fromCoroutine(self._call(call, arguments, payload, timeout, nodes, id))
+
+    async def _call(
+        self,
+        call: str,
+        arguments: Mapping[str, Any],
+        payload: bytes,
+        timeout: float,
+        nodes: frozenset[str] | None,
+        id: str | None,
+    ) -> FleetAnswer:
+        node = self._fleet.node
+        if nodes is not None and node not in nodes:
+            return FleetAnswer(id or secrets.token_hex(8), {})
+        if id is not None and id in self._done:
+            return FleetAnswer(id, {node: self._done[id]})
+        id = id or secrets.token_hex(8)
+        done = Deferred.fromCoroutine(self._entrant.carry_out(call, arguments, payload))
+        try:
+            answer = NodeAnswer(node, await done)
+        except Exception as error:
+            answer = NodeAnswer(node, error=text_of(error))
+        return FleetAnswer(id, {node: answer})
