@@ -8,9 +8,9 @@ belong together. A name that a client of one of them has is then unique among al
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -78,7 +78,7 @@ class NodeInfo:
     name: str
     own: bool = False
     repeaters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    facts: Mapping[str, Any] = MappingProxyType({})
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NameClaims(Protocol):
@@ -186,6 +186,8 @@ class Alone:
     def __init__(self, node: str = ALONE) -> None:
         self.node: str = node
         self._entrants: dict[str, Entrant] = {}
+        self.done: OrderedDict[str, NodeAnswer] = OrderedDict()
+        """What was answered to the latest calls, by their ids."""
 
     def enter(self, name: str, entrant: Entrant) -> IEntry:
         """See `IFleet`."""
@@ -240,12 +242,5 @@ class _AloneEntry:
         node = self._fleet.node
         if nodes is not None and node not in nodes:
             return FleetAnswer(id or secrets.token_hex(8), {})
-        if id is not None and id in self._done:
-            return FleetAnswer(id, {node: self._done[id]})
         id = id or secrets.token_hex(8)
-        done = Deferred.fromCoroutine(self._entrant.carry_out(call, arguments, payload))
-        try:
-            answer = NodeAnswer(node, await done)
-        except Exception as error:
-            answer = NodeAnswer(node, error=text_of(error))
-        return FleetAnswer(id, {node: answer})
+        return FleetAnswer(id, {node: await self._fleet.carry_out(self._entrant, call, arguments, payload, timeout)})
