@@ -210,6 +210,7 @@ class ShareTests(NamesCase):
         self.names.take_label(labelled)
         self.assertEqual(self.names.having("ann"), [first, second])
         self.assertEqual(self.names.having(), [first, second, other])
+        self.names.leave(labelled)
 
     def test_shared(self) -> None:
         """They are found together, the oldest first, whenever they got the name."""
