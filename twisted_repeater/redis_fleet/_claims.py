@@ -115,6 +115,8 @@ class _Name:
 class Claims:
     """The names of this node.
 
+    Names are told by their keys in the engine, without the prefix.
+
     Args:
         node: this node.
         orders: its orders to others.
@@ -140,7 +142,7 @@ class Claims:
         """Who waits for the engine."""
         orders.missed = self._check
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Ask no more."""
         self._connected = False
         if self._flush is not None:

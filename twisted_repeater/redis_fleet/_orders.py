@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from .._text import text_of
@@ -62,7 +62,7 @@ class Order:
     what: str
     arguments: dict[str, Any]
     payload: bytes
-    left: float
+    left: float = LONGEST
 
 
 @dataclass(slots=True)
@@ -106,12 +106,12 @@ class _Work:
     Attributes:
         begun: when.
         outcome: what was answered, as JSON; ``None`` until it is done.
-        waiting: whom to answer when it is done: incarnations, and the number of their calls.
+        waiting: who wants it.
     """
 
     begun: float
     outcome: bytes | None = None
-    waiting: list[tuple[str, int]] = field(default_factory=list)
+    waiting: list[Deferred[bytes]] = field(default_factory=list)
 
 
 class Orders:
@@ -164,27 +164,36 @@ class Orders:
         if sender is None:  # it comes from the engine itself, and nobody waits for an answer
             Deferred.fromCoroutine(self._outcome(order))
         elif order.left > 0:
-            self._carry_out(header["id"], order, (sender, header["call"]))
+            caller, call = sender, header["call"]
+            self._once(header["id"], order).addCallback(lambda outcome: self._reply(outcome, caller, call))
 
-    def _carry_out(self, number: str, order: Order, caller: tuple[str, int]) -> None:
+    def once(self, number: str, order: Order) -> Deferred[Mapping[str, Any]]:
+        """Carry an order out here, unless that was done; fire with its ``value``, or its ``error`` and its ``kind``."""
+
+        def read(outcome: bytes) -> Mapping[str, Any]:
+            return dict(json.loads(outcome))
+
+        return self._once(number, order).addCallback(read)
+
+    def _once(self, number: str, order: Order) -> Deferred[bytes]:
         work = self._work.get(number)
         if work is None:
             work = self._work[number] = _Work(self._reactor.seconds())
-            work.waiting.append(caller)
             Deferred.fromCoroutine(self._begin(number, work, order))
             self._forget()
-        elif work.outcome is None:
-            work.waiting.append(caller)
-        else:
-            self._reply(work.outcome, caller)
+        if work.outcome is not None:
+            return succeed(work.outcome)
+        waiting: Deferred[bytes] = Deferred()
+        work.waiting.append(waiting)
+        return waiting
 
     async def _begin(self, number: str, work: _Work, order: Order) -> None:
-        work.outcome = await self._outcome(order)
+        outcome = work.outcome = await self._outcome(order)
         if self._work.get(number) is work:
-            self._bytes += len(work.outcome)
+            self._bytes += len(outcome)
         waiting, work.waiting = work.waiting, []
-        for caller in waiting:
-            self._reply(work.outcome, caller)
+        for each in waiting:
+            each.callback(outcome)
 
     async def _outcome(self, order: Order) -> bytes:
         try:
@@ -195,10 +204,9 @@ class Orders:
             outcome = json.dumps({"error": text_of(error), "kind": type(error).__name__}).encode()
         return outcome
 
-    def _reply(self, outcome: bytes, caller: tuple[str, int]) -> None:
-        incarnation, number = caller
-        header = {"what": "answer", "call": number, "from": self._node.incarnation}
-        sent = Deferred.fromCoroutine(self._send(header, outcome, [incarnation]))
+    def _reply(self, outcome: bytes, caller: str, call: int) -> None:
+        header = {"what": "answer", "call": call, "from": self._node.incarnation}
+        sent = Deferred.fromCoroutine(self._send(header, outcome, "incarnations", [caller]))
         sent.addErrback(lambda failure: failure.trap(EngineError))  # the caller sees that no answer comes
 
     def _forget(self) -> None:
@@ -219,7 +227,8 @@ class Orders:
         arguments: dict[str, Any],
         payload: bytes = b"",
         *,
-        to: Sequence[str] = (),
+        to: Collection[str] | None = None,
+        only: Collection[str] | None = None,
         timeout: float,
         number: str | None = None,
     ) -> list[Answer]:
@@ -229,13 +238,15 @@ class Orders:
             what: which order.
             arguments: what belongs to it, for JSON.
             payload: bytes that belong to it.
-            to: incarnations; nobody stands for all nodes.
+            to: the incarnations that are to do it.
+            only: the names of the nodes that are to do it. Without ``to`` and ``only``, all are.
             timeout: for how many seconds to wait, at most `LONGEST`.
             number: the id of the order, or of an earlier call: nodes that have carried that one out do not do it again,
                 and answer what they have answered.
 
         Returns:
-            An answer for each node that was to get the order. One that did not answer in time has an error.
+            An answer for each node that was to get the order. One that did not answer in time has an error, and so has
+            each incarnation in ``to`` that is not there any more. There is none for names of nodes that are not there.
 
         Raises:
             EngineError: the engine cannot be asked.
@@ -246,20 +257,20 @@ class Orders:
         own, timeout, this = self._node.incarnation, min(timeout, LONGEST), next(self._numbers)
         header = {"what": what, "id": number or secrets.token_hex(8), "from": own, "call": this, "within": timeout}
         call = self._calls[this] = _Call()
+        who = ("incarnations", to) if to is not None else ("all", ()) if only is None else ("names", only)
         try:
-            reached = await self._send({**header, "arguments": arguments}, payload, to)
-            call.names = {incarnation: name for incarnation, name in reached.items() if incarnation != own}
+            call.names = await self._send({**header, "arguments": arguments}, payload, *who)
             call.look()
             await call.done.addTimeout(timeout, self._reactor, lambda *_: None)
         finally:
             del self._calls[this]
-        gone = (each for each in to if each not in reached)
+        gone = (each for each in to or () if each != own and each not in call.names)
         return call.outcome() + [Answer("", each, None, "it has left the fleet", NOT_REACHED) for each in gone]
 
-    async def _send(self, header: dict[str, Any], payload: bytes, to: Sequence[str]) -> dict[str, str]:
+    async def _send(self, header: dict[str, Any], payload: bytes, how: str, who: Collection[str]) -> dict[str, str]:
         node = self._node
         keys = node.keys("state", "nodes", "names")
         kept = round(LONGEST * 1000)
-        answer = await node.run(ORDER, keys, node.settings.prefix, json.dumps(header), payload, kept, *to)
+        answer = await node.run(ORDER, keys, node.settings.prefix, json.dumps(header), payload, kept, how, *who)
         texts = [text.decode() for text in answer[1]]
         return dict(zip(texts[::2], texts[1::2], strict=True))

@@ -9,7 +9,8 @@ The engine's data of a fleet, below a prefix with a hash tag, so that all of it 
 * ``nodes``: a sorted set of incarnations, by the time at which their lease ends.
 * ``names``: a hash of the names of these nodes. ``info``: a hash of what they say of themselves, in JSON.
 * ``name:REPEATER:NAME``: ``INCARNATION|FENCE|SINCE``. ``shared:REPEATER:NAME``: a hash whose fields are incarnations.
-* ``of:INCARNATION``: a set of the keys above that belong to an incarnation, for whoever sweeps it up.
+* ``of:INCARNATION``: a set of the keys above, without the prefix, that belong to an incarnation, for whoever sweeps it
+  up.
 * ``inbox:INCARNATION`` and ``all``: streams of orders, for one node or for all. The id of an order is the fleet's clock
   and a number that counts all orders. ``counts`` numbers the orders of each stream, so that a reader sees that it has
   missed some.
@@ -122,7 +123,8 @@ redis.call('HSET', KEYS[3], me, ARGV[4])
 local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', clock, 'LIMIT', 0, 1)[1]
 if dead then
   local of = ARGV[5] .. 'of:' .. dead
-  for _, key in ipairs(redis.call('SPOP', of, ARGV[6])) do
+  for _, each in ipairs(redis.call('SPOP', of, ARGV[6])) do
+    local key = ARGV[5] .. each
     if redis.call('TYPE', key).ok == 'hash' then
       redis.call('HDEL', key, dead)
     elseif string.match(redis.call('GET', key) or '', '^[^|]*') == dead then
@@ -156,34 +158,38 @@ CLAIMS = Script(
     MEMBER
     + ADD
     + """
--- KEYS: state, nodes, of:incarnation; ARGV: epoch, incarnation, prefix, turn, then three for each: what, key, number
+-- KEYS: state, nodes, of:incarnation
+-- ARGV: epoch, incarnation, prefix, turn, then three for each: what, key without prefix, number
 local last, turn = tonumber(redis.call('HGET', ARGV[3] .. 'turns', me) or '0'), tonumber(ARGV[4])
 if turn < last then return {'late'} end
 if turn > last then redis.call('HSET', ARGV[3] .. 'turns', me, turn) end
 local answers = {}
 local wait = number('until') - clock
-local function take(key, age)
+local function note(name) redis.call('SADD', KEYS[3], name) end
+local function forget(name) redis.call('SREM', KEYS[3], name) end
+local function take(name, age)
   local fence = redis.call('HINCRBY', state, 'fence', 1)
-  redis.call('SET', key, me .. '|' .. fence .. '|' .. clock - age)
-  redis.call('SADD', KEYS[3], key)
+  redis.call('SET', ARGV[3] .. name, me .. '|' .. fence .. '|' .. clock - age)
+  note(name)
   return fence
 end
-local function share(what, key)
+local function share(what, name)
   if what == 'join' then
-    redis.call('HSET', key, me, 1)
-    redis.call('SADD', KEYS[3], key)
+    redis.call('HSET', ARGV[3] .. name, me, 1)
+    note(name)
     return {'held', 1}
   end
-  redis.call('HDEL', key, me)
-  redis.call('SREM', KEYS[3], key)
+  redis.call('HDEL', ARGV[3] .. name, me)
+  forget(name)
   return {'free'}
 end
-local function claim(what, key, value)
-  local holder, fence, since = string.match(redis.call('GET', key) or '', '^([^|]*)|([^|]*)|(.*)$')
+local function claim(what, name, value)
+  local entry = redis.call('GET', ARGV[3] .. name) or ''
+  local holder, fence, since = string.match(entry, '^([^|]*)|([^|]*)|(.*)$')
   if what == 'release' then
     if holder == me and (value == 0 or tonumber(fence) == value) then
-      redis.call('DEL', key)
-      redis.call('SREM', KEYS[3], key)
+      redis.call('DEL', ARGV[3] .. name)
+      forget(name)
     end
     return {'free'}
   end
@@ -193,20 +199,20 @@ local function claim(what, key, value)
     if not ((what == 'older' and mine < theirs) or (what == 'younger' and mine > theirs)) then
       return {'taken', holder}
     end
-    local arguments = {key = key, fence = tonumber(fence)}
+    local arguments = {key = name, fence = tonumber(fence)}
     add(ARGV[3], 'inbox:' .. holder, cjson.encode({what = 'lost', arguments = arguments}), '')
-    redis.call('SREM', ARGV[3] .. 'of:' .. holder, key)
+    redis.call('SREM', ARGV[3] .. 'of:' .. holder, name)
   elseif what == 'claim' and wait > 0 then
     return {'wait', wait}
   end
-  return {'held', take(key, what == 'claim' and 0 or value)}
+  return {'held', take(name, what == 'claim' and 0 or value)}
 end
 for i = 5, #ARGV, 3 do
-  local what, key = ARGV[i], ARGV[i + 1]
+  local what, name = ARGV[i], ARGV[i + 1]
   if what == 'join' or what == 'part' then
-    answers[#answers + 1] = share(what, key)
+    answers[#answers + 1] = share(what, name)
   else
-    answers[#answers + 1] = claim(what, key, tonumber(ARGV[i + 2]))
+    answers[#answers + 1] = claim(what, name, tonumber(ARGV[i + 2]))
   end
 end
 return {'ok', answers}
@@ -227,59 +233,67 @@ ORDER = Script(
     + ADD
     + """
 -- KEYS: state, nodes, names
--- ARGV: epoch, incarnation, prefix, header, payload, kept (ms), then who gets it; nobody: all
+-- ARGV: epoch, incarnation, prefix, header, payload, kept (ms), how they are named: all, incarnations or names; who
 local reached = {}
 local function give(stream)
   add(ARGV[3], stream, ARGV[4], ARGV[5])
   redis.call('XTRIM', ARGV[3] .. stream, 'MINID', string.format('%.0f', math.max(clock - ARGV[6], 0)))
   redis.call('XTRIM', ARGV[3] .. stream, 'MAXLEN', '~', 10000)
 end
-local function note(incarnation)
+local function name_of(incarnation) return redis.call('HGET', KEYS[3], incarnation) or '' end
+local wanted = {}
+for i = 8, #ARGV do wanted[ARGV[i]] = true end
+if ARGV[7] == 'all' then give('all') end
+local function look(incarnation, name)
+  if ARGV[7] ~= 'all' then
+    if not wanted[ARGV[7] == 'names' and name or incarnation] then return end
+    give('inbox:' .. incarnation)
+  end
   reached[#reached + 1] = incarnation
-  reached[#reached + 1] = redis.call('HGET', KEYS[3], incarnation) or ''
+  reached[#reached + 1] = name
 end
-if #ARGV > 6 then
-  for i = 7, #ARGV do
-    if alive(ARGV[i]) then
-      give('inbox:' .. ARGV[i])
-      note(ARGV[i])
-    end
+if ARGV[7] == 'incarnations' then
+  for each in pairs(wanted) do
+    if alive(each) and each ~= me then look(each, name_of(each)) end
   end
 else
-  give('all')
-  for _, other in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. clock, '+inf')) do note(other) end
+  for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. clock, '+inf')) do
+    if each ~= me then look(each, name_of(each)) end
+  end
 end
 return {'ok', reached}
 """
 )
-"""Give an order to some nodes, or to all. The answer: the incarnation and the name of each node that is to get it."""
+"""Give an order to some nodes, or to all others. The answer: the incarnation and the name of each that is to get it."""
 
 NOW = Script(CLOCK + "return {clock}")
 """Return the fleet's clock. KEYS: state."""
 
+HOLDERS = Script(
+    MEMBER
+    + """
+-- KEYS: state, nodes, names, the name, the shared name; ARGV: epoch, incarnation
+local holders = redis.call('HKEYS', KEYS[5])
+local holder = string.match(redis.call('GET', KEYS[4]) or '', '^[^|]+')
+if holder then holders[#holders + 1] = holder end
+local living = {}
+for _, each in ipairs(holders) do
+  if alive(each) then living[#living + 1] = redis.call('HGET', KEYS[3], each) or '' end
+end
+return {'ok', living}
+"""
+)
+"""Find the nodes that have links of a name: their names."""
+
 NODES = Script(
     MEMBER
     + """
--- KEYS: state, nodes, info, names; ARGV: epoch, incarnation
+-- KEYS: state, nodes, names, info; ARGV: epoch, incarnation
 local found = {}
 for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. clock, '+inf')) do
-  found[#found + 1] = {each, redis.call('HGET', KEYS[4], each) or '', redis.call('HGET', KEYS[3], each) or '{}'}
+  found[#found + 1] = {each, redis.call('HGET', KEYS[3], each) or '', redis.call('HGET', KEYS[4], each) or '{}'}
 end
 return {'ok', found}
 """
 )
-"""Return the incarnation, the name, and what it says of itself in JSON, of each node whose lease lasts."""
-
-HOLDERS = Script(
-    MEMBER
-    + """
--- KEYS: state, nodes, the name, the shared name; ARGV: epoch, incarnation
-local holders = redis.call('HKEYS', KEYS[4])
-local holder = string.match(redis.call('GET', KEYS[3]) or '', '^[^|]+')
-if holder then holders[#holders + 1] = holder end
-local living = {}
-for _, each in ipairs(holders) do if alive(each) then living[#living + 1] = each end end
-return {'ok', living}
-"""
-)
-"""Find the nodes that have links of a name."""
+"""Find the nodes: incarnation, name, and what each says of itself."""
