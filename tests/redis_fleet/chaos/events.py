@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -18,6 +18,9 @@ from .processes import NodeProcess
 from .world import World
 
 __all__ = ["Events"]
+
+Happening: TypeAlias = Callable[..., Awaitable[None]]
+"""Something that happens to a node, to the line with a number, or to nobody in particular."""
 
 
 class Events:
@@ -44,34 +47,41 @@ class Events:
     async def run(self, seconds: float) -> None:
         """Let things happen for so long, and wait for the end of the last."""
         ends = time.monotonic() + seconds
-        kinds = self._kinds()
-        while time.monotonic() < ends:
-            for what, happening in self.random.sample(kinds, len(kinds)):
-                await self.world.pause(self.random.uniform(0.1, self.peace))
-                self._begin(what, happening)
-                if time.monotonic() >= ends:
-                    break
+        calls = Deferred.fromCoroutine(self._let_happen(self._calls_to_make(), ends, self.peace / 4))
+        await self._let_happen(self._troubles(), ends, self.peace)
+        await calls
         for running in self._running:
             await running
 
-    def _kinds(self) -> list[tuple[str, Callable[..., Awaitable[None]]]]:
-        nodes: list[Callable[..., Awaitable[None]]] = [self.kill_node, self.freeze_node, self.roll_node]
-        kinds: list[tuple[str, Callable[..., Awaitable[None]]]] = [("node", each) for each in nodes]
-        kinds += [("call", each) for each in [self.broadcast] * 4 + [self.from_all] * 2]
+    async def _let_happen(self, kinds: list[tuple[str, Happening]], ends: float, peace: float) -> None:
+        random = Random(f"{kinds[0][0]} {self.world.settings.seed}")
+        bag: list[tuple[str, Happening]] = []
+        while True:
+            await self.world.pause(random.uniform(peace / 10, peace))
+            if time.monotonic() >= ends:
+                return
+            bag = bag or random.sample(kinds, len(kinds))
+            self._begin(*bag.pop(), random)
+
+    def _troubles(self) -> list[tuple[str, Happening]]:
+        kinds: list[tuple[str, Happening]] = [("node", self.kill_node), ("node", self.freeze_node)]
+        kinds += [("node", self.roll_node)] * 2
         if self.world.settings.fleet:
-            lines = [self.cut_off, self.hang, self.slow_down]
-            kinds += [("line", each) for each in lines]
-            kinds += [("call", self.close_client), ("call", self.find_client)]
-            engine = [self.kill_engine, self.freeze_engine, self.fill_engine, self.flush_engine]
-            kinds += [("engine", each) for each in engine]
+            kinds += [("line", self.cut_off), ("line", self.hang), ("line", self.slow_down)]
+            kinds += [("engine", self.kill_engine), ("engine", self.freeze_engine)]
+            kinds += [("engine", self.fill_engine), ("engine", self.flush_engine)]
         return kinds
 
-    def _begin(self, what: str, happening: Callable[..., Awaitable[None]]) -> None:
+    def _calls_to_make(self) -> list[tuple[str, Happening]]:
+        kinds: list[tuple[str, Happening]] = [("call", self.broadcast)] * 4
+        return [*kinds, *[("call", self.from_all)] * 2, ("call", self.close_client), ("call", self.find_client)]
+
+    def _begin(self, what: str, happening: Happening, random: Random) -> None:
         """Let something happen, unless its victim has enough to bear."""
         arguments: list[Any] = []
         victim = what
         if what in ("node", "line"):
-            at = self.random.randrange(len(self.world.nodes))
+            at = random.randrange(len(self.world.nodes))
             victim = f"{what}{at}"
             arguments = [self.world.nodes[at] if what == "node" else at]
         if what != "call":
@@ -264,5 +274,5 @@ class Events:
             self.judge.counts["calls not done by nodes"] += len(answer["failed"])
 
 
-async def _as_coroutine(happening: Callable[..., Awaitable[None]], arguments: list[Any]) -> None:
+async def _as_coroutine(happening: Happening, arguments: list[Any]) -> None:
     await happening(*arguments)

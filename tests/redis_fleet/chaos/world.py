@@ -214,5 +214,6 @@ class World:
             return it.execute_command(*words)
 
     def claimed(self) -> list[str]:
-        """Return the keys of all names that the engine knows."""
-        return [key for key in self.ask_engine("KEYS", "*") if ":name:" in key or ":shared:" in key]
+        """Return the names that the engine takes for claimed."""
+        hashes = [key for key in self.ask_engine("KEYS", "*") if key.endswith((":held", ":shared"))]
+        return [name for key in hashes for name in self.ask_engine("HKEYS", key)]
