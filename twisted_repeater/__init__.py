@@ -21,6 +21,7 @@ from . import dialects, filters
 from ._link.holding import Hold
 from ._link.watching import Watch
 from ._repeater import Repeater
+from ._repeater_fleet import CallOptions, RepeaterFleet
 from ._types import Filter
 from .codecs import LEFT_OUT
 from .dialects import Conversion, Dialect, MessageType
@@ -61,6 +62,7 @@ from .errors import (
     WrongVerdict,
 )
 from .filters import chain
+from .fleet import FleetAnswer, IFleet, NodeAnswer, NodeInfo
 from .holding import HeldMessage
 from .interfaces import (
     ICodec,
@@ -93,6 +95,7 @@ __all__ = [
     "PASS_ON",
     "Answer",
     "BadLength",
+    "CallOptions",
     "CallbackFailed",
     "ClientGone",
     "ClientIPNotAuthorized",
@@ -106,6 +109,7 @@ __all__ = [
     "DuplicateClient",
     "Filter",
     "FilterTimeout",
+    "FleetAnswer",
     "FrameTooLong",
     "FramingError",
     "HeldMessage",
@@ -115,6 +119,7 @@ __all__ = [
     "ICodec",
     "IFilter",
     "IFilterPair",
+    "IFleet",
     "IFraming",
     "IHandshake",
     "IIdentityObserver",
@@ -144,6 +149,8 @@ __all__ = [
     "NameLost",
     "NameTimeout",
     "NewClientsDropped",
+    "NodeAnswer",
+    "NodeInfo",
     "OnFilterError",
     "OpeningFailed",
     "Origin",
@@ -154,6 +161,7 @@ __all__ = [
     "Repeater",
     "RepeaterClosed",
     "RepeaterError",
+    "RepeaterFleet",
     "Replaced",
     "SameName",
     "Send",
