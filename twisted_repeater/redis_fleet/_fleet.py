@@ -225,7 +225,7 @@ class RedisFleet:
         entrant, name = self._entrant_of(key)
         if entrant is not None:
             await entrant.contest(name, timeout)
-        self._claims.contested(key)
+        await self._claims.contested(key)
 
     def _name_lost(self, key: str) -> None:
         entrant, name = self._entrant_of(key)

@@ -4,13 +4,18 @@ The engine's data of a fleet, below a prefix with a hash tag, so that all of it 
 
 * ``state``: a hash. ``epoch`` names one life of these data, ``run`` the run of the engine that it belongs to. ``clock``
   is the fleet's own clock in milliseconds, ``wall`` what the engine's clock said when it was moved last. ``fence``
-  counts claims. Before ``until``, only names that were held in an earlier epoch can be claimed. ``settings`` must be the
-  same for all nodes.
+  counts claims. Before ``until``, only names that were held in an earlier epoch can be claimed. ``settings`` must be
+  the same for all nodes.
 * ``nodes``: a sorted set of incarnations, by the time at which their lease ends.
 * ``names``: a hash of the names of these nodes. ``info``: a hash of what they say of themselves, in JSON.
 * ``name:REPEATER:NAME``: ``INCARNATION|FENCE|SINCE``. ``shared:REPEATER:NAME``: a hash whose fields are incarnations.
-* ``of:INCARNATION``: a set of the keys above that belong to an incarnation, for whoever sweeps it up.
-* ``inbox:INCARNATION`` and ``all``: streams of orders, for one node or for all.
+* ``of:INCARNATION``: a set of the keys above, without the prefix, that belong to an incarnation, for whoever sweeps it
+  up.
+* ``inbox:INCARNATION`` and ``all``: streams of orders, for one node or for all. The id of an order is the fleet's clock
+  and a number that counts all orders. ``counts`` numbers the orders of each stream, so that a reader sees that it has
+  missed some.
+* ``turns``: a hash of incarnations. When a node loses its connection with a question on the way, its turn goes up. What
+  it asked for in an earlier turn, and what comes late, is not done.
 
 The fleet's clock moves with the engine's, from one call to the next. If the engine's clock was set, or the engine stood
 still, more time lies between two calls than ever passes without one: that time does not count. So no lease ends by it.
@@ -23,7 +28,7 @@ from typing import Any
 
 from ._engine import Connection, EngineError
 
-__all__ = ["CLAIMS", "HOLDERS", "JOIN", "LEAVE", "NODES", "ORDER", "RENEW", "SHARE", "Script"]
+__all__ = ["CLAIMS", "HOLDERS", "JOIN", "LEAVE", "NODES", "NOW", "ORDER", "RENEW", "Script"]
 
 CLOCK = """
 local state = KEYS[1]
@@ -49,6 +54,14 @@ if not alive(me) then return {'lease'} end
 """
 )
 """The beginning of what only members may do. ARGV: epoch, incarnation."""
+
+ADD = """
+local function add(prefix, stream, header, payload)
+  local number = redis.call('HINCRBY', prefix .. 'counts', stream, 1)
+  local id = string.format('%.0f-%.0f', clock, redis.call('HINCRBY', state, 'orders', 1))
+  redis.call('XADD', prefix .. stream, id, 'number', number, 'header', header, 'payload', payload)
+end
+"""
 
 
 class Script:
@@ -110,7 +123,8 @@ redis.call('HSET', KEYS[3], me, ARGV[4])
 local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', clock, 'LIMIT', 0, 1)[1]
 if dead then
   local of = ARGV[5] .. 'of:' .. dead
-  for _, key in ipairs(redis.call('SPOP', of, ARGV[6])) do
+  for _, each in ipairs(redis.call('SPOP', of, ARGV[6])) do
+    local key = ARGV[5] .. each
     if redis.call('TYPE', key).ok == 'hash' then
       redis.call('HDEL', key, dead)
     elseif string.match(redis.call('GET', key) or '', '^[^|]*') == dead then
@@ -121,6 +135,8 @@ if dead then
     redis.call('ZREM', KEYS[2], dead)
     redis.call('HDEL', KEYS[3], dead)
     redis.call('HDEL', KEYS[4], dead)
+    redis.call('HDEL', ARGV[5] .. 'turns', dead)
+    redis.call('HDEL', ARGV[5] .. 'counts', 'inbox:' .. dead)
     redis.call('DEL', ARGV[5] .. 'inbox:' .. dead)
   end
 end
@@ -140,112 +156,134 @@ return {'ok'}
 
 CLAIMS = Script(
     MEMBER
+    + ADD
     + """
--- KEYS: state, nodes, of:incarnation; ARGV: epoch, incarnation, prefix, then three for each: what, key, number
+-- KEYS: state, nodes, of:incarnation
+-- ARGV: epoch, incarnation, prefix, turn, then three for each: what, key without prefix, number
+local last, turn = tonumber(redis.call('HGET', ARGV[3] .. 'turns', me) or '0'), tonumber(ARGV[4])
+if turn < last then return {'late'} end
+if turn > last then redis.call('HSET', ARGV[3] .. 'turns', me, turn) end
 local answers = {}
 local wait = number('until') - clock
-local function take(key, age)
+local function note(name) redis.call('SADD', KEYS[3], name) end
+local function forget(name) redis.call('SREM', KEYS[3], name) end
+local function take(name, age)
   local fence = redis.call('HINCRBY', state, 'fence', 1)
-  redis.call('SET', key, me .. '|' .. fence .. '|' .. clock - age)
-  redis.call('SADD', KEYS[3], key)
+  redis.call('SET', ARGV[3] .. name, me .. '|' .. fence .. '|' .. clock - age)
+  note(name)
   return fence
 end
-for i = 4, #ARGV, 3 do
-  local what, key, value = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
-  local holder, fence, since = string.match(redis.call('GET', key) or '', '^([^|]*)|([^|]*)|(.*)$')
-  local answer
-  if what == 'release' then
-    if holder == me and tonumber(fence) == value then
-      redis.call('DEL', key)
-      redis.call('SREM', KEYS[3], key)
-    end
-    answer = {'free'}
-  elseif holder == me then
-    answer = {'held', tonumber(fence)}
-  elseif holder and alive(holder) then
-    local mine, theirs = clock - value, tonumber(since)
-    if (what == 'older' and mine < theirs) or (what == 'younger' and mine > theirs) then
-      local header = cjson.encode({what = 'lost', key = key, fence = tonumber(fence)})
-      redis.call('XADD', ARGV[3] .. 'inbox:' .. holder, '*', 'header', header, 'payload', '')
-      redis.call('SREM', ARGV[3] .. 'of:' .. holder, key)
-      answer = {'held', take(key, value)}
-    else
-      answer = {'taken', holder}
-    end
-  elseif what == 'claim' and wait > 0 then
-    answer = {'wait', wait}
-  else
-    answer = {'held', take(key, what == 'claim' and 0 or value)}
+local function share(what, name)
+  if what == 'join' then
+    redis.call('HSET', ARGV[3] .. name, me, 1)
+    note(name)
+    return {'held', 1}
   end
-  answers[#answers + 1] = answer
+  redis.call('HDEL', ARGV[3] .. name, me)
+  forget(name)
+  return {'free'}
+end
+local function claim(what, name, value)
+  local entry = redis.call('GET', ARGV[3] .. name) or ''
+  local holder, fence, since = string.match(entry, '^([^|]*)|([^|]*)|(.*)$')
+  if what == 'release' then
+    if holder == me and (value == 0 or tonumber(fence) == value) then
+      redis.call('DEL', ARGV[3] .. name)
+      forget(name)
+    end
+    return {'free'}
+  end
+  if holder == me then return {'held', tonumber(fence)} end
+  if holder and alive(holder) then
+    local mine, theirs = clock - value, tonumber(since)
+    if not ((what == 'older' and mine < theirs) or (what == 'younger' and mine > theirs)) then
+      return {'taken', holder}
+    end
+    local arguments = {key = name, fence = tonumber(fence)}
+    add(ARGV[3], 'inbox:' .. holder, cjson.encode({what = 'lost', arguments = arguments}), '')
+    redis.call('SREM', ARGV[3] .. 'of:' .. holder, name)
+  elseif what == 'claim' and wait > 0 then
+    return {'wait', wait}
+  end
+  return {'held', take(name, what == 'claim' and 0 or value)}
+end
+for i = 5, #ARGV, 3 do
+  local what, name = ARGV[i], ARGV[i + 1]
+  if what == 'join' or what == 'part' then
+    answers[#answers + 1] = share(what, name)
+  else
+    answers[#answers + 1] = claim(what, name, tonumber(ARGV[i + 2]))
+  end
 end
 return {'ok', answers}
 """
 )
-"""Claim and release names. What: ``claim`` (number: 0); ``release`` (its fence); ``older`` and ``younger``, to claim a
-name again that a link has had for so many milliseconds, also from a node whose link is younger, or older."""
+"""Claim and release names. The answers: ``held`` and the fence, ``taken`` and the incarnation that has it, ``wait`` and
+for how many milliseconds, ``free``. What can be asked for, with which number:
 
-SHARE = Script(
-    MEMBER
-    + """
--- KEYS: state, nodes, of:incarnation; ARGV: epoch, incarnation, then two for each: join or part, key
-for i = 3, #ARGV, 2 do
-  local key = ARGV[i + 1]
-  if ARGV[i] == 'join' then
-    redis.call('HSET', key, me, 1)
-    redis.call('SADD', KEYS[3], key)
-  else
-    redis.call('HDEL', key, me)
-    redis.call('SREM', KEYS[3], key)
-  end
-end
-return {'ok'}
+* ``claim`` (0).
+* ``release`` (the fence, or 0 for whatever this incarnation has).
+* ``older`` and ``younger`` (the age of a link in milliseconds): to claim a name again, also from a node whose link is
+  younger, or older.
+* ``join`` and ``part`` (0): to note or forget that this node has links of a shared name.
 """
-)
-"""Note which nodes have links of shared names."""
 
 ORDER = Script(
     MEMBER
+    + ADD
     + """
--- KEYS: state, nodes, names; ARGV: epoch, incarnation, prefix, header, payload, kept (ms), then who gets it; nobody: all
-local function add(stream)
-  redis.call('XADD', stream, '*', 'header', ARGV[4], 'payload', ARGV[5])
-  redis.call('XTRIM', stream, 'MINID', wall - ARGV[6])
-end
+-- KEYS: state, nodes, names
+-- ARGV: epoch, incarnation, prefix, header, payload, kept (ms), how they are named: all, incarnations or names; who
 local reached = {}
-local function note(incarnation)
-  reached[#reached + 1] = incarnation
-  reached[#reached + 1] = redis.call('HGET', KEYS[3], incarnation) or ''
+local function give(stream)
+  add(ARGV[3], stream, ARGV[4], ARGV[5])
+  redis.call('XTRIM', ARGV[3] .. stream, 'MINID', string.format('%.0f', math.max(clock - ARGV[6], 0)))
+  redis.call('XTRIM', ARGV[3] .. stream, 'MAXLEN', '~', 10000)
 end
-if #ARGV > 6 then
-  for i = 7, #ARGV do
-    if alive(ARGV[i]) then
-      add(ARGV[3] .. 'inbox:' .. ARGV[i])
-      note(ARGV[i])
-    end
+local function name_of(incarnation) return redis.call('HGET', KEYS[3], incarnation) or '' end
+local wanted = {}
+for i = 8, #ARGV do wanted[ARGV[i]] = true end
+if ARGV[7] == 'all' then give('all') end
+local function look(incarnation, name)
+  if ARGV[7] ~= 'all' then
+    if not wanted[ARGV[7] == 'names' and name or incarnation] then return end
+    give('inbox:' .. incarnation)
+  end
+  reached[#reached + 1] = incarnation
+  reached[#reached + 1] = name
+end
+if ARGV[7] == 'incarnations' then
+  for each in pairs(wanted) do
+    if alive(each) and each ~= me then look(each, name_of(each)) end
   end
 else
-  add(ARGV[3] .. 'all')
-  for _, other in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. clock, '+inf')) do note(other) end
+  for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. clock, '+inf')) do
+    if each ~= me then look(each, name_of(each)) end
+  end
 end
 return {'ok', reached}
 """
 )
-"""Give an order to some nodes, or to all. The answer has the incarnation and the name of each node that is to get it."""
+"""Give an order to some nodes, or to all others. The answer: the incarnation and the name of each that is to get it."""
+
+NOW = Script(CLOCK + "return {clock}")
+"""Return the fleet's clock. KEYS: state."""
 
 HOLDERS = Script(
     MEMBER
     + """
--- KEYS: state, nodes, the name, the shared name; ARGV: epoch, incarnation
-local holders = redis.call('HKEYS', KEYS[4])
-local holder = string.match(redis.call('GET', KEYS[3]) or '', '^[^|]+')
+-- KEYS: state, nodes, names, the name, the shared name; ARGV: epoch, incarnation
+local holders = redis.call('HKEYS', KEYS[5])
+local holder = string.match(redis.call('GET', KEYS[4]) or '', '^[^|]+')
 if holder then holders[#holders + 1] = holder end
 local living = {}
-for _, each in ipairs(holders) do if alive(each) then living[#living + 1] = each end end
+for _, each in ipairs(holders) do
+  if alive(each) then living[#living + 1] = redis.call('HGET', KEYS[3], each) or '' end
+end
 return {'ok', living}
 """
 )
-"""Find the nodes that have links of a name."""
+"""Find the nodes that have links of a name: their names."""
 
 NODES = Script(
     MEMBER
