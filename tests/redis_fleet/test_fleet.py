@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import DuplicateClient, NameLost, Replaced, SameName, dialects
+from twisted_repeater import DuplicateClient, SameName, dialects
 from twisted_repeater.fleet import Call, IEntry, IFleet, NodeAnswer
 from twisted_repeater.redis_fleet import NewcomersWithoutEngine, OnLeaseLost, RedisFleet
 from twisted_repeater.redis_fleet._engine import EngineError
@@ -16,8 +17,13 @@ from twisted_repeater.redis_fleet._engine import EngineError
 from ..peers import Server, Sockets, World, hello
 from .engines import Engine, EngineCase
 
-SHORT = {"lease": 1.0, "timeout": 0.3}
+SHORT: dict[str, Any] = {"lease": 1.0, "timeout": 0.3}
 """Settings of nodes whose engine fails in the test."""
+
+
+def has_lost_its_lease(fleet: Any) -> bool:
+    """Return whether the node of a repeater says so."""
+    return "the lease has ended" in (fleet.problem or "")
 
 
 class FleetCase(EngineCase):
@@ -77,9 +83,13 @@ class NodeTests(FleetCase):
 
     async def test_wrong_arguments(self) -> None:
         """An address that is none, and a policy that is none, are refused at once."""
-        for wrong, settings in (("http://", {"address": "http://x"}), ("perhaps", {"on_lease_lost": "perhaps"})):
+        cases: list[tuple[str, dict[str, Any]]] = [
+            ("http://", {"address": "http://x"}),
+            ("perhaps", {"on_lease_lost": "perhaps"}),
+        ]
+        for wrong, settings in cases:
             with self.assertRaisesRegex(ValueError, wrong):
-                RedisFleet(**{"address": "redis://127.0.0.1"} | settings)
+                RedisFleet(**{"address": "redis://127.0.0.1", **settings})
 
     async def test_start(self) -> None:
         """It is a member when `start` has fired; before, it says why not; after `stop`, too."""
@@ -120,7 +130,7 @@ class NodeTests(FleetCase):
 
     async def test_nodes(self) -> None:
         """Each node sees all, with what their repeaters say, and which is its own."""
-        _, here, there = await self.two()
+        *_, there = await self.two()
         await there.linked("alice")
         nodes = await there.repeater.fleet.nodes()
         self.assertEqual([(node.name, node.own) for node in nodes], [("a", False), ("b", True)])
@@ -190,7 +200,7 @@ class NameTests(FleetCase):
             client, peer = await world.linked("alice")
             engine.kill()
             fleet: Any = world.repeater.fleet
-            await self.until(lambda fleet=fleet: "the lease has ended" in (fleet.problem or ""))
+            await self.until(partial(has_lost_its_lease, fleet))
             if policy is OnLeaseLost.CLOSE:
                 await client.lost()
             else:
@@ -263,7 +273,7 @@ class CallTests(FleetCase):
 
     async def test_an_unknown_order(self) -> None:
         """An order of a later version is answered with an error."""
-        _, here, there = await self.two()
+        _, here, _ = await self.two()
         orders = here.repeater.fleet._fleet._orders  # type: ignore[attr-defined]
         (answer,) = await orders.call("dance", {}, timeout=5.0)
         self.assertIn("knows no order 'dance'", answer.error)

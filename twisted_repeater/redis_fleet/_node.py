@@ -225,7 +225,7 @@ class Node:
         )
         if answer[0] == b"name":
             raise EngineError(
-                f"another node is named {settings.node!r}, or was: wait for the end of its lease, or change the name of one"
+                f"another node is named {settings.node!r}, or was: change a name, or wait for the end of its lease"
             )
         if answer[0] == b"settings":
             raise EngineError(
