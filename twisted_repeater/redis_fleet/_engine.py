@@ -204,9 +204,11 @@ class Connection:
 
     async def _run(self) -> None:
         failures = 0
-        while not self._stopped:
+        while True:
             began = self._reactor.seconds()
             await self._once()
+            if self._stopped:
+                return
             failures = 1 if self._reactor.seconds() - began >= STABLE else failures + 1
             longest = min(FIRST_DELAY * 2 ** min(failures - 1, 16), self._longest_delay)
             # At random, so that the nodes of a fleet do not come back all at once.
@@ -222,9 +224,10 @@ class Connection:
             facts = Facts(await self.call("INFO"))
             facts.check()
             await self._up(facts)
-            if protocol.why is None:
-                self.problem = None
-                await protocol.when_lost()
+            if protocol.why is not None:
+                raise EngineError(protocol.why)
+            self.problem = None
+            await protocol.when_lost()
         except CancelledError:
             raise
         except EngineError as error:
@@ -326,7 +329,9 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, ConnectionDone):
         return "it has closed the connection"
     details = error.args[0] if error is not None and error.args else None
-    if isinstance(details, list):  # of OpenSSL
+    if isinstance(details, list) and all(isinstance(each, tuple) for each in details):  # of OpenSSL
         texts = ", ".join(str(each[-1]) for each in details)
         return f"TLS with it has failed: {texts}; if its authority is your own, write ?ca=FILE behind the address"
+    if type(error).__name__ == "VerificationError":
+        return "its certificate is for another host than the address names"
     return text_of(error)
