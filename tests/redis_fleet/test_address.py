@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -88,7 +90,8 @@ class EndpointTests(EngineCase):
         """Ask the engine at an address; return its answer, or ``None`` if the connection is lost instead."""
         client = _Client()
         await address.endpoint(reactor).dial(client, 10)
-        client.transport.write(b"PING\r\n")
+        transport: Any = client.transport
+        transport.write(b"PING\r\n")
         return await client.answered
 
     async def ask_unix(self, engine: Engine) -> bytes | None:
@@ -113,6 +116,7 @@ class EndpointTests(EngineCase):
 
     async def test_own_certificate(self) -> None:
         """An engine may want a certificate from its clients."""
+        self.addCleanup(self.flushWarnings)  # of pyOpenSSL
         authority = Authority(self.directory)
         wants = ("--tls-ca-cert-file", str(authority.roots), "--tls-auth-clients", "yes")
         engine = self.start_engine(*wants, tls=authority.issue("localhost"))

@@ -6,6 +6,7 @@ import gc
 import random
 import weakref
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -141,16 +142,17 @@ class MakingTests(ConnectionCase):
         """If it cannot log in, the problem says what to do, without the password."""
         engine, no_password = self.start_engine(password="secret"), self.start_engine()
         engine.ask("ACL", "SETUSER", "ann", "on", ">hers", "~*", "+select")
-        for port, options, why in (
+        cases: list[tuple[int, dict[str, Any], str]] = [
             (engine.port, {}, "wants a password.*NOAUTH"),
             (engine.port, {"password": "guessed"}, "does not accept the user or the password.*WRONGPASS"),
             (engine.port, {"user": "bob", "password": "guessed"}, "WRONGPASS"),
             (engine.port, {"user": "ann", "password": "hers"}, "may not do what a fleet needs.*NOPERM"),
             (engine.port, {"password": "secret", "database": 99}, "DB index is out of range"),
             (no_password.port, {"password": "guessed"}, "has no password, but the address has one"),
-        ):
+        ]
+        for port, options, why in cases:
             with self.subTest(why=why):
-                connection = await self.problem(EngineAddress("127.0.0.1", port, **options), why)  # type: ignore[arg-type]
+                connection = await self.problem(EngineAddress("127.0.0.1", port, **options), why)
                 self.assertNotRegex(str(connection.problem), "guessed|hers|secret")
                 await connection.stop()
 
@@ -163,23 +165,31 @@ class MakingTests(ConnectionCase):
 
     async def test_nobody_listens(self) -> None:
         """If nobody listens, it is tried again and again, and the reason is told once."""
-        tried = []
-        port = kept_port(self)
-        with mock.patch.object(_engine.random, "uniform", lambda least, most: tried.append(0) or 0):
-            await self.problem(EngineAddress("127.0.0.1", port), "refused")
-            await self.until(lambda: len(tried) > 3)
+        clock = StoppedReactor()
+        await self.problem(EngineAddress("127.0.0.1", kept_port(self)), "refused", on=clock)
+        for _ in range(3):
+            await self.until(lambda: clock.calls)
+            clock.advance(1)
+        await self.until(lambda: clock.calls)
         self.assertEqual(self.downs, [])
 
     async def test_not_redis(self) -> None:
-        """A server of another protocol is no engine."""
+        """A server of another protocol is no engine, nor is one that resets its connections."""
 
         class Web(Protocol):
-            def dataReceived(self, data: bytes) -> None:
-                self.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")  # type: ignore[union-attr]
+            transport: Any
 
-        port = reactor.listenTCP(0, Factory.forProtocol(Web), interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        await self.problem(EngineAddress("127.0.0.1", port.getHost().port), "does not speak the protocol of Redis")
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        class Resetting(Web):
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.abortConnection()
+
+        for kind, why in ((Web, "does not speak the protocol of Redis"), (Resetting, "non-clean")):
+            port = reactor.listenTCP(0, Factory.forProtocol(kind), interface="127.0.0.1")
+            self.addCleanup(port.stopListening)
+            await self.problem(EngineAddress("127.0.0.1", port.getHost().port), why)
 
     async def test_tls(self) -> None:
         """If the engine's certificate is not trusted, the problem says how to trust it."""
@@ -207,7 +217,7 @@ class MakingTests(ConnectionCase):
     async def test_ends_meanwhile(self) -> None:
         """A connection that ends while something is done first never counts as usable."""
         engine = self.start_engine()
-        problems = []
+        problems: list[str | None] = []
 
         async def then() -> None:
             if len(self.ups) == 1:
@@ -355,7 +365,7 @@ class TimeTests(ConnectionCase):
         await self.fails(waiting, "did not answer")
 
     async def test_pauses(self) -> None:
-        """The pauses between attempts double, are a bit at random, and have an end; when all was well they begin again."""
+        """Pauses between attempts double up to a limit, and differ a bit; after a stable time they begin again."""
         clock, engine = StoppedReactor(), self.start_engine()
         connection = await self.usable(self.connect(engine.address, on=clock, timeout=60, longest=0.5))
         expected = [FIRST_DELAY, FIRST_DELAY * 2, FIRST_DELAY * 4, 0.5, 0.5]
@@ -371,7 +381,12 @@ class TimeTests(ConnectionCase):
                     clock.advance(longest)
                 self.assertEqual(len(set(pauses)), len(pauses))
                 engine.restart()
-                await self.until(lambda: not clock.advance(0.5) and connection.problem is None)
+                await self.until(lambda: self.passed(clock, 0.5) and connection.problem is None)
+
+    def passed(self, clock: StoppedReactor, seconds: float) -> bool:
+        """Let time pass; return true."""
+        clock.advance(seconds)
+        return True
 
 
 class StoppingTests(ConnectionCase):
@@ -395,7 +410,7 @@ class StoppingTests(ConnectionCase):
             wire = await self.start_wire(engine)
             engine.freeze()
             connection = self.connect(wire.address)
-            await self.until(lambda wire=wire: wire.connections)
+            await self.until(partial(lambda wire: wire.connections, wire))
             await connection.stop()
             engine.thaw()
         self.assertEqual((self.ups, self.downs), ([], []))
@@ -437,7 +452,7 @@ class StoppingTests(ConnectionCase):
         for number in range(1, 4):
             protocols.append(weakref.ref(connection._protocol))
             connection.abort()
-            await self.until(lambda number=number: len(self.ups) > number)
+            await self.until(partial(lambda number: len(self.ups) > number, number))
             await self.usable(connection)
         gc.collect()
         self.assertEqual([protocol() for protocol in protocols], [None] * 3)
