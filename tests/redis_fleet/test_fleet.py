@@ -84,7 +84,7 @@ class NodeTests(FleetCase):
     async def test_wrong_arguments(self) -> None:
         """An address that is none, and a policy that is none, are refused at once."""
         cases: list[tuple[str, dict[str, Any]]] = [
-            ("http://", {"address": "http://x"}),
+            ("must begin with redis://", {"address": "http://x"}),
             ("perhaps", {"on_lease_lost": "perhaps"}),
         ]
         for wrong, settings in cases:
@@ -179,7 +179,7 @@ class NameTests(FleetCase):
     async def test_odd_names(self) -> None:
         """A name may be whatever a client says."""
         _, here, there = await self.two()
-        for name in ("a:b", "{x}", "\u00fc\n", "\udc80"):
+        for name in ("a:b", "{x}", "\u00fc|", "\U0001f600"):
             await here.linked(name)
             self.assertIsInstance(await self.refused(there, name), DuplicateClient)
 
