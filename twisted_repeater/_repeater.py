@@ -112,7 +112,8 @@ class Repeater:
         Returns:
             A Deferred of a repeater, which accepts clients from `start` on. It fails with Twisted's error if the port
             cannot be bound, `MultipleVersionsError` if the dialect states several versions, ``TypeError`` or
-            ``ValueError`` for wrong arguments, for a name that another repeater of the process has in the fleet, and for limits that need too many file descriptors.
+            ``ValueError`` for wrong arguments, for limits that need too many file descriptors, and for a
+            ``repeater_name`` that another repeater of this process has in the fleet.
         """
         return Deferred.fromCoroutine(
             cls._create(
