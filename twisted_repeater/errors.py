@@ -32,6 +32,7 @@
      |    +-- PartialFrame           the stream ended inside a frame
      +-- SlowConsumer                a side did not read the messages sent to it
      +-- FilterTimeout               a filter's verdict did not come within ``filter_timeout``
+     +-- NameLost                    the name belongs to another node of the fleet, or may soon
      +-- NameTimeout                 the client said no name within ``name_timeout``
      +-- InjectedFault               a fault that was set on purpose has ended the link, or a side of it
      +-- WrongVerdict                a filter returned something else than a verdict
@@ -67,6 +68,7 @@ __all__ = [
     "LinkError",
     "MarshalingError",
     "MultipleVersionsError",
+    "NameLost",
     "NameTimeout",
     "NewClientsDropped",
     "OpeningFailed",
@@ -327,6 +329,10 @@ class FilterTimeout(RepeaterError):
 
 class NameTimeout(RepeaterError):
     """The client has not said its name within ``limits.name_timeout`` seconds. The reason why its link closes."""
+
+
+class NameLost(RepeaterError):
+    """The client's name belongs to another node of the fleet, or may soon. The reason why its link closes."""
 
 
 class InjectedFault(RepeaterError):

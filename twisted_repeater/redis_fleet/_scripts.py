@@ -23,7 +23,7 @@ from typing import Any
 
 from ._engine import Connection, EngineError
 
-__all__ = ["CLAIMS", "HOLDERS", "JOIN", "LEAVE", "ORDER", "RENEW", "SHARE", "Script"]
+__all__ = ["CLAIMS", "HOLDERS", "JOIN", "LEAVE", "NODES", "ORDER", "RENEW", "SHARE", "Script"]
 
 CLOCK = """
 local state = KEYS[1]
@@ -246,3 +246,16 @@ return {'ok', living}
 """
 )
 """Find the nodes that have links of a name."""
+
+NODES = Script(
+    MEMBER
+    + """
+-- KEYS: state, nodes, names, info; ARGV: epoch, incarnation
+local found = {}
+for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. clock, '+inf')) do
+  found[#found + 1] = {each, redis.call('HGET', KEYS[3], each) or '', redis.call('HGET', KEYS[4], each) or '{}'}
+end
+return {'ok', found}
+"""
+)
+"""Find the nodes: incarnation, name, and what each says of itself."""

@@ -68,7 +68,9 @@ class FleetSettings:
             if not least <= value <= 3600:
                 raise ValueError(f"{name} must be from {least} to 3600 seconds, not {value!r}")
         if self.timeout > self.lease / 2:
-            raise ValueError(f"timeout, {self.timeout:g} seconds, must be at most half of lease, {self.lease:g} seconds")
+            raise ValueError(
+                f"timeout, {self.timeout:g} seconds, must be at most half of lease, {self.lease:g} seconds"
+            )
 
     @property
     def prefix(self) -> str:
