@@ -148,11 +148,16 @@ class Connection:
     def stop(self) -> Deferred[None]:
         """Disconnect, for good. Fires when the connection has ended."""
         self._stopped = True
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
         running, self._running = self._running, None
         if running is not None:
             running.addErrback(lambda failure: None)  # what it was doing has failed
+            await deferLater(self._reactor, 0)  # who stops it may have been called by it
             running.cancel()
-        return succeed(None) if self._protocol is None else self._protocol.when_lost()
+        if self._protocol is not None:
+            await self._protocol.when_lost()
 
     def abort(self, why: str = LOST) -> None:
         """Give this connection up. The calls under way fail a moment later."""
@@ -203,17 +208,16 @@ class Connection:
     # -- connecting ------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        failures = 0
-        while not self._stopped:
-            began = self._reactor.seconds()
-            await self._once()
+        failures, began = 0, self._reactor.seconds()
+        while await self._once():
             failures = 1 if self._reactor.seconds() - began >= STABLE else failures + 1
             longest = min(FIRST_DELAY * 2 ** min(failures - 1, 16), self._longest_delay)
             # At random, so that the nodes of a fleet do not come back all at once.
             await deferLater(self._reactor, longest * random.uniform(0.5, 1))
+            began = self._reactor.seconds()
 
-    async def _once(self) -> None:
-        """Connect, and return when the connection is lost, or cannot be used."""
+    async def _once(self) -> bool:
+        """Connect, and return when the connection is lost, or cannot be used: whether to try again."""
         protocol = self._make_protocol(self._ended)
         try:
             await self._endpoint.dial(protocol, self._timeout)
@@ -222,9 +226,10 @@ class Connection:
             facts = Facts(await self.call("INFO"))
             facts.check()
             await self._up(facts)
-            if protocol.why is None:
-                self.problem = None
-                await protocol.when_lost()
+            if protocol.why is not None:
+                raise EngineError(protocol.why)
+            self.problem = None
+            await protocol.when_lost()
         except CancelledError:
             raise
         except EngineError as error:
@@ -235,6 +240,7 @@ class Connection:
             self._trouble(text_of(error))
         finally:
             self.abort()
+        return not self._stopped
 
     async def _log_in(self) -> None:
         address = self._address
@@ -245,12 +251,11 @@ class Connection:
 
     def _ended(self, protocol: Any) -> None:
         """A connection cannot be used any more."""
-        if protocol is not self._protocol:
-            return
-        if self._deadline is not None:
+        current = protocol is self._protocol
+        if current and self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if self.problem is None:
+        if current and self.problem is None:
             self._trouble(protocol.why)
 
     def _trouble(self, why: str) -> None:
@@ -326,7 +331,9 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, ConnectionDone):
         return "it has closed the connection"
     details = error.args[0] if error is not None and error.args else None
-    if isinstance(details, list):  # of OpenSSL
+    if isinstance(details, list) and all(isinstance(each, tuple) for each in details):  # of OpenSSL
         texts = ", ".join(str(each[-1]) for each in details)
         return f"TLS with it has failed: {texts}; if its authority is your own, write ?ca=FILE behind the address"
+    if type(error).__name__ == "VerificationError":
+        return "its certificate is for another host than the address names"
     return text_of(error)
