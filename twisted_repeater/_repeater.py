@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from types import EllipsisType
 from typing import Any, Literal
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 
 from ._alone import Alone
@@ -108,7 +108,7 @@ class Repeater:
         Returns:
             A Deferred of a repeater, which accepts clients from `start` on. It fails with Twisted's error if the port
             cannot be bound, `MultipleVersionsError` if the dialect states several versions, ``TypeError`` or
-            ``ValueError`` for wrong arguments and for limits that need too many file descriptors.
+            ``ValueError`` for wrong arguments, for a name that another repeater of the process has in the fleet, and for limits that need too many file descriptors.
         """
         return Deferred.fromCoroutine(
             cls._create(
@@ -147,7 +147,12 @@ class Repeater:
         claimed = claim(settings.limits, reactor)
         try:
             factory = RepeaterFactory(settings, claim=claimed, clock=reactor, dial=dial)
-            return cls(factory, await listening(factory), fleet or Alone(reactor=reactor))
+            port = await listening(factory)
+            try:
+                return cls(factory, port, fleet or Alone(reactor=reactor))
+            except ValueError:  # the name is taken in this process
+                await maybeDeferred(port.stopListening)
+                raise
         except BaseException:  # cancelled, too
             claimed.give_back()
             raise
