@@ -11,6 +11,7 @@ from twisted_repeater._link.link import pair_of
 from twisted_repeater.errors import RepeaterClosed
 
 from ..peers import END, LOST, Server
+from ..real_sockets import TLSSockets
 from .links import UNHURRIED, LinkCase, answering, messages
 from .memory_case import MemoryCase
 
@@ -168,3 +169,20 @@ class SocketTests(LinkCase):
         await self.link(client={"half_close": True})
         self.ann.leave()
         await self.over()
+
+
+class TLSTests(LinkCase):
+    """With TLS."""
+
+    async def test_ends(self) -> None:
+        """The client answers the end of TLS with its own, and the server sees the end, without any message lost."""
+        self.sockets = TLSSockets(self.mktemp())
+        self.addCleanup(self.flushWarnings)  # Twisted uses what pyOpenSSL would rather not have
+        await self.link()
+        sent = [b"%d" % number for number in range(1000)]
+        self.client.send(*sent)
+        self.ann.leave()
+        await self.over()
+        await self.client.lost()
+        await self.peer.lost()
+        self.assertEqual(self.peer.seen[1:1001], sent)

@@ -12,12 +12,14 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from random import Random
+from typing import TypeAlias
 
 from ..programs import LONGEST
 
 __all__ = ["NAMED", "PLAIN", "Client", "Rolling", "Wire"]
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
 
 THINKS = 0.02
 """Seconds, about, between an answer and the next line."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import signal
 import socket
+import sys
 from contextlib import closing
 
 from ..needed import needed
+from ..paths import ROOT
 from ..programs import LONGEST, TWISTD, Program, environment, kept_port
-from .rolling import PLAIN, Rolling
-from .servers import RealCase
+from ..redis_fleet.engines import Engine
+from .rolling import NAMED, PLAIN, Rolling
+from .servers import ENDS_WITH_US, RealCase
 
-DEBIAN_PACKAGES = "haproxy"
+DEBIAN_PACKAGES = "haproxy redis-server"
 
 CONFIGURATION = """
 global
@@ -27,10 +30,12 @@ defaults
 listen front
     bind 127.0.0.1:{port}
     balance leastconn
-    option httpchk
-    http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host localhost
+    {check}
     default-server check inter 100ms fall 1 rise 1
 """
+
+READY = """option httpchk
+    http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host localhost"""
 
 COUNT = 10
 """How many clients there are of each kind."""
@@ -47,21 +52,9 @@ class Node:
 
     def start(self) -> None:
         """Start it, again."""
-        self.program = Program(
-            TWISTD, "-n", "--pidfile=", *self.options(), cwd=str(self._case.directory), env=environment()
-        )
+        command = self._case.command(self)
+        self.program = Program(*ENDS_WITH_US, *command, cwd=str(ROOT), env=environment())
         self._case.addCleanup(self.program.kill)
-
-    def options(self) -> list[str]:
-        """Return its options."""
-        return [
-            "repeater",
-            f"--listen=tcp:{self.port}:interface=127.0.0.1",
-            f"--server=tcp:127.0.0.1:{self._case.rolling.port}",
-            f"--admin=tcp:{self.admin}:interface=127.0.0.1",
-            "--drain-timeout=2",
-            *self._case.more,
-        ]
 
 
 class RollingCase(RealCase):
@@ -69,8 +62,15 @@ class RollingCase(RealCase):
 
     timeout = 3 * LONGEST
 
-    more: tuple[str, ...] = ("--dialect=lines",)
     wire = PLAIN
+    check_by = "option tcp-check"
+    """How HAProxy checks the nodes."""
+    status = 0
+    """The status of a node that has ended."""
+
+    def command(self, node: Node) -> list[str]:
+        """Return the command of a node."""
+        raise NotImplementedError
 
     async def start(self) -> None:
         """Start them all, the clients last."""
@@ -80,9 +80,12 @@ class RollingCase(RealCase):
         self.nodes = [Node(self, f"node{number}") for number in range(3)]
 
         def command(port: int) -> list[str]:
-            servers = [f"    server {node.name} 127.0.0.1:{node.port} port {node.admin}\n" for node in self.nodes]
+            text = CONFIGURATION.format(port=port, directory=self.directory, check=self.check_by)
+            for node in self.nodes:
+                checked = node.admin if self.check_by == READY else node.port
+                text += f"    server {node.name} 127.0.0.1:{node.port} port {checked}\n"
             configuration = self.directory / "haproxy.cfg"
-            configuration.write_text(CONFIGURATION.format(port=port, directory=self.directory) + "".join(servers))
+            configuration.write_text(text)
             return [haproxy, "-db", "-f", str(configuration)]
 
         self.haproxy = self.start_server(command)
@@ -116,7 +119,7 @@ class RollingCase(RealCase):
         """Restart a node, and wait until all are up again, and all clients at work."""
         node.program.send_signal(signal.SIGTERM)
         status, output = await self.in_thread(node.program.end)
-        self.assertEqual(status, -signal.SIGTERM, output)
+        self.assertEqual(status, self.status, output)
         self.assertNotIn("Traceback", output)
         node.start()
         await self.all_up()
@@ -136,7 +139,19 @@ class RollingCase(RealCase):
 
 
 class LinesTests(RollingCase):
-    """Clients without names."""
+    """Clients without names, and nodes that ``twistd`` runs."""
+
+    check_by = READY
+    status = -signal.SIGTERM
+
+    def command(self, node: Node) -> list[str]:
+        """See `RollingCase`."""
+        return [
+            *(TWISTD, "-n", "--pidfile=", "repeater", "--dialect=lines", "--drain-timeout=2"),
+            f"--listen=tcp:{node.port}:interface=127.0.0.1",
+            f"--server=tcp:127.0.0.1:{self.rolling.port}",
+            f"--admin=tcp:{node.admin}:interface=127.0.0.1",
+        ]
 
     async def test_restarted(self) -> None:
         """Every line that was sent comes to the server once, and each client comes back at its first try."""
@@ -144,3 +159,27 @@ class LinesTests(RollingCase):
         for node in self.nodes:
             await self.restart(node)
         await self.check()
+
+
+class FleetTests(RollingCase):
+    """Clients with names, which nobody else may have, and nodes of a fleet."""
+
+    wire = NAMED
+
+    def setUp(self) -> None:
+        """Start the engine of the fleet."""
+        super().setUp()
+        self.engine = Engine(self)
+
+    def command(self, node: Node) -> list[str]:
+        """See `RollingCase`."""
+        arguments = [str(node.port), str(self.rolling.port), self.engine.url, node.name]
+        return [sys.executable, "-m", "tests.real.rolling_node", *arguments]
+
+    async def test_restarted(self) -> None:
+        """The same is so; each client gets its name at the other node at once, and the server never has it twice."""
+        await self.start()
+        for node in self.nodes:
+            await self.restart(node)
+        await self.check()
+        self.assertEqual(self.rolling.twice, set())
