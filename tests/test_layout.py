@@ -36,7 +36,7 @@ LEVELS: list[set[str]] = [
     {"_lane"},
     {"_sockets"},
     {"_link"},
-    {"_repeater"},
+    {"_alone", "_repeater", "_repeater_fleet"},
     {"ctl", "recording", "redis_fleet", "replay", "service", "testing", "__main__"},
     {"__init__"},
 ]

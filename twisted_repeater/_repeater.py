@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable
 from types import EllipsisType
 from typing import Any, Literal
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
+from ._alone import Alone
 from ._link.application import Callbacks, Settings, everyone, server_dialler, with_own_defaults
 from ._link.defaults import OnConnectingError, OnError, default_callbacks, no_state
 from ._link.factory import RepeaterFactory
 from ._link.holding import Hold
 from ._link.link import Link
 from ._link.watching import LinksToWatch, Watch
+from ._repeater_fleet import RepeaterEntrant, RepeaterFleet
 from ._sockets.descriptors import claim
 from ._sockets.endpoints import listener
 from ._sockets.listening import Listening
@@ -23,6 +25,7 @@ from ._sockets.proxy_headers import watch_headers
 from ._types import Filter, FilterPairObject, Observer, Reactor
 from .dialects import Dialect
 from .faults import Faults
+from .fleet import REPEATER, Fleet
 from .holding import Holder
 from .model import Limits, OnFilterError, Side
 from .watching import Watcher
@@ -33,8 +36,15 @@ __all__ = ["Repeater"]
 class Repeater:
     """Stands between clients and a server. `Repeater.create` makes one."""
 
-    def __init__(self, factory: RepeaterFactory, port: IListeningPort) -> None:
+    def __init__(self, factory: RepeaterFactory, port: IListeningPort, fleet: Fleet) -> None:
         self._factory = factory
+        settings = factory.settings
+        self._entry = fleet.enter(REPEATER + settings.repeater_name, RepeaterEntrant(self, factory.links))
+        factory.admission.names.claims = self._entry.claims
+        self.fleet: RepeaterFleet = RepeaterFleet(
+            fleet, self._entry, settings.dialect.to_client, settings.dialect.to_server
+        )
+        """The calls below across the nodes of its fleet."""
         self._listening = Listening(port, factory.clock)
         self._stopping = False
         self._over = False
@@ -66,6 +76,7 @@ class Repeater:
         convert_versions: bool = False,
         limits: Limits = Limits(),
         observers: Iterable[Observer] = (),
+        fleet: Fleet | None = None,
         reactor: Reactor = None,
     ) -> Deferred[Repeater]:
         """Bind the port.
@@ -98,18 +109,22 @@ class Repeater:
             limits: times and sizes. Some defaults may become lower, to fit the file descriptors that this process may
                 have; `Repeater.limits` has the numbers.
             observers: they are told of what happens.
+            fleet: the fleet that the repeater belongs to, an `IFleet`, with the repeaters of the same name on other
+                nodes. ``None``: it belongs to none.
             reactor: the global one by default.
 
         Returns:
             A Deferred of a repeater, which accepts clients from `start` on. It fails with Twisted's error if the port
             cannot be bound, `MultipleVersionsError` if the dialect states several versions, ``TypeError`` or
-            ``ValueError`` for wrong arguments and for limits that need too many file descriptors.
+            ``ValueError`` for wrong arguments, for limits that need too many file descriptors, and for a
+            ``repeater_name`` that another repeater of this process has in the fleet.
         """
         return Deferred.fromCoroutine(
             cls._create(
                 (listen, listen_port),
                 (server, server_ip, server_port),
                 reactor,
+                fleet,
                 share_port,
                 observers=observers,
                 send_proxy=send_proxy,
@@ -129,6 +144,7 @@ class Repeater:
         listen: tuple[str | IStreamServerEndpoint | None, int | None],
         server: tuple[str | IStreamClientEndpoint | None, str | None, int | None],
         reactor: Reactor,
+        fleet: Fleet | None,
         share_port: bool,
         observers: Iterable[Observer],
         **others: Any,
@@ -142,7 +158,12 @@ class Repeater:
         claimed = claim(settings.limits, reactor)
         try:
             factory = RepeaterFactory(settings, claim=claimed, clock=reactor, dial=dial)
-            return cls(factory, await listening(factory))
+            port = await listening(factory)
+            try:
+                return cls(factory, port, fleet or Alone(reactor=reactor))
+            except ValueError:  # the name is taken in this process
+                await maybeDeferred(port.stopListening)
+                raise
         except BaseException:  # cancelled, too
             claimed.give_back()
             raise
@@ -394,6 +415,7 @@ class Repeater:
             await factory.links.watches.end()
             await not_listening
         finally:
+            self._entry.leave()
             factory.claim.give_back()
             factory.faults.stop()
             factory.byte_faults.stop()

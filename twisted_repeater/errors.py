@@ -16,6 +16,7 @@
      |    +-- TooManyClients         admit: max_clients are linked, and none ended within the hello timeout
      |    +-- ClientNotAllowed       admit, or link.identify: is_client_allowed returned false
      |    +-- DuplicateClient        admit, or link.identify: the name belongs to another link
+     |    +-- FleetUnavailable       admit, or link.identify: the fleet cannot be asked for the name
      |    +-- Replaced               admit, or link.identify: a newcomer took the client's name over
      |    +-- ServerUnreachable      dial: no connection to the server; or it closed before the link was made
      |    +-- RefusedByApplication   connect: on_connect, or another callback of the application, raised
@@ -32,6 +33,7 @@
      |    +-- PartialFrame           the stream ended inside a frame
      +-- SlowConsumer                a side did not read the messages sent to it
      +-- FilterTimeout               a filter's verdict did not come within ``filter_timeout``
+     +-- NameLost                    the name belongs to another node of the fleet, or may soon
      +-- NameTimeout                 the client said no name within ``name_timeout``
      +-- InjectedFault               a fault that was set on purpose has ended the link, or a side of it
      +-- WrongVerdict                a filter returned something else than a verdict
@@ -59,6 +61,7 @@ __all__ = [
     "Disconnected",
     "DuplicateClient",
     "FilterTimeout",
+    "FleetUnavailable",
     "FrameTooLong",
     "FramingError",
     "HelloTimeout",
@@ -67,6 +70,7 @@ __all__ = [
     "LinkError",
     "MarshalingError",
     "MultipleVersionsError",
+    "NameLost",
     "NameTimeout",
     "NewClientsDropped",
     "OpeningFailed",
@@ -158,6 +162,10 @@ class TooManyClients(ConnectingError):
 
 class DuplicateClient(ConnectingError):
     """Another link has the client's name, or is being made with it; see `SameName.REFUSE`."""
+
+
+class FleetUnavailable(ConnectingError):
+    """The engine of the fleet cannot be asked for the client's name; see `NewcomersWithoutEngine.REFUSE`."""
 
 
 class ServerUnreachable(ConnectingError):
@@ -327,6 +335,10 @@ class FilterTimeout(RepeaterError):
 
 class NameTimeout(RepeaterError):
     """The client has not said its name within ``limits.name_timeout`` seconds. The reason why its link closes."""
+
+
+class NameLost(RepeaterError):
+    """The client's name belongs to another node of the fleet, or may soon. The reason why its link closes."""
 
 
 class InjectedFault(RepeaterError):

@@ -2,27 +2,35 @@
 
 A node is a process. Its repeaters enter the fleet, each under its ``repeater_name``: those of one name on all nodes
 belong together. A name that a client of one of them has is then unique among all of them, and a call reaches all.
-`twisted_repeater.redis_fleet` has the fleet whose nodes meet at a Redis or Valkey. `Alone` is a process without others.
+`twisted_repeater.redis_fleet` has the fleet whose nodes meet at a Redis or Valkey.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections import OrderedDict
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, succeed
-from zope.interface import Attribute, Interface, implementer
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
 
-from ._text import text_of
 from .model import SameName
 
-__all__ = ["Alone", "Entrant", "FleetAnswer", "IEntry", "IFleet", "NameClaims", "NodeAnswer", "NodeInfo"]
+__all__ = [
+    "Call",
+    "Entrant",
+    "Entry",
+    "Fleet",
+    "FleetAnswer",
+    "IEntry",
+    "IFleet",
+    "NameClaims",
+    "NodeAnswer",
+    "NodeInfo",
+]
 
-ALONE = "this process"
-"""The name of the only node of a process that belongs to no fleet."""
+REPEATER = "repeater:"
+"""The names of entrants that are repeaters begin with this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +56,17 @@ class FleetAnswer:
         id: names the call. With it the call can be repeated for the nodes that did not confirm; nodes that have done
             it do not do it again.
         nodes: an answer for each node that was to do it, by the name of the node.
+        problem: why other nodes could not be asked; ``None`` if all were.
     """
 
     id: str
     nodes: Mapping[str, NodeAnswer]
+    problem: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether each node is known to have done it."""
+        return self.problem is None and not self.failed
 
     @property
     def done(self) -> dict[str, Any]:
@@ -81,6 +96,21 @@ class NodeInfo:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What an entrant is to do on the nodes of a fleet.
+
+    Attributes:
+        what: which call.
+        arguments: what belongs to it, for JSON.
+        payload: bytes that belong to it.
+    """
+
+    what: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    payload: bytes = b""
+
+
 class NameClaims(Protocol):
     """Makes the names of one repeater's clients unique in its fleet."""
 
@@ -105,7 +135,10 @@ class Entrant(Protocol):
     def info(self) -> Mapping[str, Any]:
         """Return what it says of itself, for JSON."""
 
-    async def carry_out(self, call: str, arguments: Mapping[str, Any], payload: bytes) -> Any:
+    def has_name(self, name: str) -> bool:
+        """Return whether a client of this name is linked here."""
+
+    async def carry_out(self, call: Call) -> Any:
         """Do what another node, or this one, has called for; return the answer, for JSON.
 
         What it does first, before it waits for anything, is done in the order in which a node has called.
@@ -134,23 +167,15 @@ class IEntry(Interface):
     claims: NameClaims | None = Attribute("""Makes names unique; ``None`` if names are unique anyway.""")
 
     def call(
-        call: str,
-        arguments: Mapping[str, Any],
-        payload: bytes = b"",
-        *,
-        timeout: float,
-        nodes: frozenset[str] | None = None,
-        id: str | None = None,
+        call: Call, *, timeout: float, nodes: Collection[str] | None = None, call_id: str | None = None
     ) -> Deferred[FleetAnswer]:
         """Have a call carried out by the entrants of this name on other nodes, and on this one.
 
         Args:
-            call: which call; see `Entrant.carry_out`.
-            arguments: what belongs to it, for JSON.
-            payload: bytes that belong to it.
+            call: the call.
             timeout: for how many seconds to wait for answers.
             nodes: the names of the nodes that are to do it; ``None`` for all.
-            id: the id of an earlier call, to repeat it.
+            call_id: the id of an earlier call, to repeat it.
         """
 
     def holders(name: str) -> Deferred[list[str]]:
@@ -160,13 +185,32 @@ class IEntry(Interface):
         """Take part no longer. All claims are released by then."""
 
 
+class Entry(Protocol):
+    """See `IEntry`."""
+
+    @property
+    def claims(self) -> NameClaims | None:
+        """See `IEntry`."""
+
+    def call(
+        self, call: Call, /, *, timeout: float, nodes: Collection[str] | None = None, call_id: str | None = None
+    ) -> Deferred[FleetAnswer]:
+        """See `IEntry`."""
+
+    def holders(self, name: str, /) -> Deferred[list[str]]:
+        """See `IEntry`."""
+
+    def leave(self) -> None:
+        """See `IEntry`."""
+
+
 class IFleet(Interface):
     """The nodes that act as one, as seen by one of them."""
 
     node: str = Attribute("""The name of this node.""")
     problem: str | None = Attribute("""Why this node is no member of the fleet at the moment; ``None`` if it is.""")
 
-    def enter(name: str, entrant: Entrant) -> IEntry:
+    def enter(name: str, entrant: Entrant) -> Entry:
         """Take part.
 
         Raises:
@@ -177,70 +221,19 @@ class IFleet(Interface):
         """Return the nodes."""
 
 
-@implementer(IFleet)
-class Alone:
-    """A process that belongs to no fleet: all calls are its own."""
+class Fleet(Protocol):
+    """See `IFleet`."""
 
-    problem: str | None = None
-
-    def __init__(self, node: str = ALONE) -> None:
-        self.node: str = node
-        self._entrants: dict[str, Entrant] = {}
-        self.done: OrderedDict[str, NodeAnswer] = OrderedDict()
-        """What was answered to the latest calls, by their ids."""
-
-    def enter(self, name: str, entrant: Entrant) -> IEntry:
+    @property
+    def node(self) -> str:
         """See `IFleet`."""
-        if name in self._entrants:
-            raise ValueError(f"{name!r} takes part in the fleet already")
-        self._entrants[name] = entrant
-        return _AloneEntry(self, name, entrant)
+
+    @property
+    def problem(self) -> str | None:
+        """See `IFleet`."""
+
+    def enter(self, name: str, entrant: Entrant, /) -> Entry:
+        """See `IFleet`."""
 
     def nodes(self) -> Deferred[list[NodeInfo]]:
         """See `IFleet`."""
-        repeaters = {name: entrant.info() for name, entrant in self._entrants.items()}
-        return succeed([NodeInfo(self.node, True, repeaters)])
-
-    def left(self, name: str) -> None:
-        """An entrant takes part no longer."""
-        del self._entrants[name]
-
-
-@implementer(IEntry)
-class _AloneEntry:
-    """The part of one entrant in a process that belongs to no fleet."""
-
-    claims: NameClaims | None = None
-
-    def __init__(self, fleet: Alone, name: str, entrant: Entrant) -> None:
-        self._fleet = fleet
-        self._name = name
-        self._entrant = entrant
-
-    def call(
-        self,
-        call: str,
-        arguments: Mapping[str, Any],
-        payload: bytes = b"",
-        *,
-        timeout: float,
-        nodes: frozenset[str] | None = None,
-        id: str | None = None,
-    ) -> Deferred[FleetAnswer]:
-        """See `IEntry`. With the id of an earlier call nothing is done, because the only node has done it."""
-        return Deferred.fromCoroutine(self._call(call, arguments, payload, timeout, nodes, id))
-
-    async def _call(
-        self,
-        call: str,
-        arguments: Mapping[str, Any],
-        payload: bytes,
-        timeout: float,
-        nodes: frozenset[str] | None,
-        id: str | None,
-    ) -> FleetAnswer:
-        node = self._fleet.node
-        if nodes is not None and node not in nodes:
-            return FleetAnswer(id or secrets.token_hex(8), {})
-        id = id or secrets.token_hex(8)
-        return FleetAnswer(id, {node: await self._fleet.carry_out(self._entrant, call, arguments, payload, timeout)})

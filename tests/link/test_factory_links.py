@@ -217,6 +217,18 @@ class ManyBroadcastTests(ManyLinksCase):
         self.assertEqual(self.got(), [[b"one"]] * MANY)
         self.assertEqual(self.here.clock.getDelayedCalls(), [])
 
+    def test_when_sent(self) -> None:
+        """It is told how many links get it, and when all of them have it; at once if nothing waits."""
+        links = self.here.factory.links
+        self.successResultOf(links.when_sent())
+        self.assertEqual(links.broadcast(Side.CLIENT, b"one"), MANY)
+        sent = [links.when_sent(), links.when_sent()]
+        self.assertNoResult(sent[0])
+        self.turns()
+        for done in [*sent, links.when_sent()]:
+            self.successResultOf(done)
+        self.assertEqual(self.got(), [[b"one"]] * MANY)
+
     def test_order(self) -> None:
         """Broadcasts stay in order, and nothing that is sent or relayed later overtakes them."""
         self.broadcast(b"one", b"two")

@@ -202,6 +202,16 @@ class ShareTests(NamesCase):
 
     same_name = SameName.SHARE
 
+    def test_having(self) -> None:
+        """The pairs that have a name are found, and those that have any; who has only a label is none of them."""
+        first, second, other, labelled = (Holder(IPv4Address("TCP", "10.0.0.1", 1)) for _ in range(4))
+        for pair, name in ((first, "ann"), (second, "ann"), (other, "bob")):
+            self.successResultOf(self.take(pair, name))
+        self.names.take_label(labelled)
+        self.assertEqual(self.names.having("ann"), [first, second])
+        self.assertEqual(self.names.having(), [first, second, other])
+        self.names.leave(labelled)
+
     def test_shared(self) -> None:
         """They are found together, the oldest first, whenever they got the name."""
         first, second, third = (Holder() for _ in range(3))

@@ -145,9 +145,14 @@ class Links:
 
     # -- one message for all ---------------------------------------------------------------------------------
 
-    def broadcast(self, side: Side, message: Any) -> None:
-        """Send a message to one side of every link; encoded once for each version in use."""
+    def broadcast(self, side: Side, message: Any) -> int:
+        """Send a message to one side of every link; encoded once for each version in use.
+
+        Returns:
+            How many links there are that it can be sent on. `when_sent` fires when all of them have it.
+        """
         frames: dict[int, bytes | None] = {}
+        count = 0
 
         def frame_for(outlet: Outlet) -> bytes | None:
             version = outlet.encoder.version
@@ -159,6 +164,7 @@ class Links:
             connection = pair.connection(side)
             if not pair.can_send(connection):
                 continue
+            count += 1
             if alters_sent(pair, connection):
                 pair.send(connection, message)
             elif pair.at_work or pair.watches or pair.delays:
@@ -172,6 +178,16 @@ class Links:
         if self._sent is None or self._sent.called:
             self._sent = Deferred()  # before sending, because callbacks on the way may broadcast as well
             in_slices(self.clock, self._send_postponed(self._sent))
+        return count
+
+    def when_sent(self) -> Deferred[None]:
+        """Fire when all broadcasts are handed to the connections of their links."""
+        done: Deferred[None] = Deferred()
+        if self._sent is None or self._sent.called:
+            done.callback(None)
+        else:
+            self._sent.addCallback(lambda _: done.callback(None))
+        return done
 
     def _send_postponed(self, sent: Deferred[None]) -> Iterator[None]:
         """Send broadcasts, link by link. Whatever is sent to a link before its turn goes out after them."""

@@ -25,8 +25,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from .._sockets.connection_monitor import ConnectionMonitor
 from .._text import address_text
-from ..fleet import NameClaims
 from ..errors import ClientGone, ConnectingError, DuplicateClient, Replaced
+from ..fleet import NameClaims
 from ..model import SameName, Side
 from .deadline import within
 
@@ -93,6 +93,12 @@ class Names:
             if pair is not None:
                 pairs.append(pair)
         return sorted(pairs, key=lambda pair: pair.id)
+
+    def having(self, name: str | None = None) -> list[Pair]:
+        """Return the pairs that have claimed a name; without an argument, those that have claimed any."""
+        names = [name] if name is not None else [*self._claimed, *self._shared]
+        pairs = [self._claimed[each] for each in names if each in self._claimed]
+        return pairs + [pair for each in names for pair in self._shared.get(each, ())]
 
     def is_labelled(self, pair: Pair) -> bool:
         """Return whether a pair has only a label."""

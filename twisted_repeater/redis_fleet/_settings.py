@@ -27,6 +27,7 @@ class NewcomersWithoutEngine(Enum):
     """What becomes of newcomers while the engine cannot be asked."""
 
     REFUSE = "refuse"
+    """They wait, and are refused if the engine is not back in time."""
     ALONE = "alone"
     """They are linked; their names are unique on their node only until the engine is back."""
 
@@ -68,7 +69,9 @@ class FleetSettings:
             if not least <= value <= 3600:
                 raise ValueError(f"{name} must be from {least} to 3600 seconds, not {value!r}")
         if self.timeout > self.lease / 2:
-            raise ValueError(f"timeout, {self.timeout:g} seconds, must be at most half of lease, {self.lease:g} seconds")
+            raise ValueError(
+                f"timeout, {self.timeout:g} seconds, must be at most half of lease, {self.lease:g} seconds"
+            )
 
     @property
     def prefix(self) -> str:
@@ -88,4 +91,4 @@ class FleetSettings:
     @property
     def shared(self) -> str:
         """What must be the same for all nodes of a fleet, as text."""
-        return json.dumps({"lease": self.lease, "on_lease_lost": self.on_lease_lost.value}, sort_keys=True)
+        return json.dumps({"lease": float(self.lease), "on_lease_lost": self.on_lease_lost.value}, sort_keys=True)

@@ -1,0 +1,1 @@
+"""Tests of the fleet on Redis, with a real one."""
