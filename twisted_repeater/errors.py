@@ -16,6 +16,7 @@
      |    +-- TooManyClients         admit: max_clients are linked, and none ended within the hello timeout
      |    +-- ClientNotAllowed       admit, or link.identify: is_client_allowed returned false
      |    +-- DuplicateClient        admit, or link.identify: the name belongs to another link
+     |    +-- FleetUnavailable       admit, or link.identify: the fleet cannot be asked for the name
      |    +-- Replaced               admit, or link.identify: a newcomer took the client's name over
      |    +-- ServerUnreachable      dial: no connection to the server; or it closed before the link was made
      |    +-- RefusedByApplication   connect: on_connect, or another callback of the application, raised
@@ -60,6 +61,7 @@ __all__ = [
     "Disconnected",
     "DuplicateClient",
     "FilterTimeout",
+    "FleetUnavailable",
     "FrameTooLong",
     "FramingError",
     "HelloTimeout",
@@ -160,6 +162,10 @@ class TooManyClients(ConnectingError):
 
 class DuplicateClient(ConnectingError):
     """Another link has the client's name, or is being made with it; see `SameName.REFUSE`."""
+
+
+class FleetUnavailable(ConnectingError):
+    """The engine of the fleet cannot be asked for the client's name; see `NewcomersWithoutEngine.REFUSE`."""
 
 
 class ServerUnreachable(ConnectingError):

@@ -1,12 +1,18 @@
 """The names that this node holds in its fleet.
 
-All that is claimed within a turn of the reactor goes to the engine in one call, and names that are freed go with it. A
-name that another node holds is contested: that node is ordered to act as if the newcomer were its own.
+Of each name this node knows who wants it here, and what the engine knows of it. Whatever changes makes the name *due*.
+Names that are due go to the engine together, one call at a time, and only then it is decided what to ask for: a claim,
+a release, or nothing, if claim and release have come in one turn. So there is never more than one question about a name
+on its way. A question without an answer leaves a name *in doubt*: the node asks again, or releases the name, when the
+engine is back.
+
+A name that another node holds is contested: that node is ordered to act as if the newcomer were its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,11 +21,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from .._types import Reactor
-from ..errors import ConnectingError, DuplicateClient, Replaced
+from ..errors import ConnectingError, DuplicateClient, FleetUnavailable, Replaced
 from ..model import SameName, Side
 from ._engine import EngineError
 from ._node import Node
-from ._orders import Orders
+from ._orders import NOT_REACHED, Orders
 from ._scripts import CLAIMS
 from ._settings import NewcomersWithoutEngine
 
@@ -34,30 +40,82 @@ LATER = 0.01
 """How many seconds a freed name may wait for others to go with it."""
 
 PAUSE = 0.05
-"""How many seconds pass before a name that was contested is claimed once more, if somebody else has got it."""
+"""How many seconds pass before a name is contested once more, if somebody else has got it."""
+
+ENOUGH = 0.9
+"""The part of a newcomer's time that another node may take to free the name; the rest is for the way."""
+
+ANY = 0
+"""The fence in a release of whatever this node holds."""
+
+AGAIN: dict[SameName, str] = {SameName.REFUSE: "older", SameName.REPLACE: "younger"}
+"""Of two links of a name, which one keeps it when a claim is made again."""
 
 
-class _Held:
-    """A name that this node holds, or is about to hold.
+class _Name:
+    """A name that somebody here wants, or that the engine may know as this node's.
 
     Attributes:
-        users: how many clients want it or have it.
-        fence: the number of the claim; ``None`` if the engine does not know of it.
-        since: when it was claimed.
-        asking: fires when the engine has answered; ``None`` if nobody asks.
+        same_name: what becomes of a newcomer if the name is taken.
+        users: how many clients have got it.
+        claimers: how many clients wait for it.
+        since: when the latest client has got it.
+        fence: the number of the claim; ``None`` if the engine is not known to have it.
+        in_doubt: whether the engine may have it all the same.
+        lost: whether another node has got it from the users.
+        gone: the highest fence of which the engine has said that it is lost.
+        answers: who waits for the next answer about it. They get ``None`` if there is none.
     """
 
-    __slots__ = ("asking", "fence", "since", "users")
+    __slots__ = ("answers", "claimers", "fence", "gone", "in_doubt", "lost", "same_name", "since", "users")
 
-    def __init__(self, since: float) -> None:
+    def __init__(self, same_name: SameName) -> None:
+        self.same_name = same_name
         self.users = 0
+        self.claimers = 0
+        self.since = 0.0
         self.fence: int | None = None
-        self.since = since
-        self.asking: Deferred[None] | None = None
+        self.in_doubt = False
+        self.lost = False
+        self.gone = 0
+        self.answers: list[Deferred[Any]] = []
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody here has it or waits for it."""
+        return bool(self.users or self.claimers)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the engine has it, or may have it."""
+        return self.fence is not None or self.in_doubt
+
+    def question(self, now: float) -> tuple[str, int] | None:
+        """Return what the engine is to be asked about it; ``None`` if nothing."""
+        shared = self.same_name is SameName.SHARE
+        if not self.is_wanted:
+            if not self.is_known:
+                return None
+            return ("part", 0) if shared else ("release", ANY if self.fence is None else self.fence)
+        if self.fence is not None:
+            return None
+        if shared:
+            return "join", 0
+        if self.users and not self.lost:
+            return AGAIN[self.same_name], round((now - self.since) * 1000)
+        return ("claim", 0) if self.claimers else None
+
+    def answer(self, answer: Any) -> None:
+        """Tell everybody who waits for an answer."""
+        answers, self.answers = self.answers, []
+        for waiting in answers:
+            waiting.callback(answer)
 
 
 class Claims:
     """The names of this node.
+
+    Names are told by their keys in the engine, without the prefix.
 
     Args:
         node: this node.
@@ -71,134 +129,277 @@ class Claims:
         self._orders = orders
         self._reactor = reactor
         self._lost = lost
-        self._held: dict[str, _Held] = {}
-        self._queue: list[tuple[str, str, int, Deferred[Any] | None]] = []
+        self._names: dict[str, _Name] = {}
+        self._due: dict[str, _Name] = {}
         self._flush: IDelayedCall | None = None
-        self._doubtful: set[str] = set()
-        """Names that are to be free, and that the engine may still know as this node's."""
+        self._asks = False
+        """Whether a call is on its way to the engine."""
+        self._turn = 1
+        self._connected = False
+        self._incarnation = ""
+        """Whose names are in question."""
+        self._waiting: dict[Deferred[None], None] = {}
+        """Who waits for the engine."""
+        orders.missed = self._check
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        self._connected = False
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+
+    # -- for clients of this node ----------------------------------------------------------------------------
 
     async def claim(self, key: str, same_name: SameName, timeout: float) -> None:
-        """Claim a name for one more client of this node.
+        """Claim a name for one more client of this node. A shared name is claimed even if the engine cannot be asked.
 
         Raises:
             ConnectingError: another node has it, or the fleet cannot be asked.
         """
-        held = self._held.get(key)
-        if held is None:
-            held = self._held[key] = _Held(self._reactor.seconds())
-        held.users += 1
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = _Name(same_name)
+        name.same_name = same_name
+        name.claimers += 1
         try:
-            await self._obtain(key, held, self._reactor.seconds() + timeout)
-        except BaseException:
-            self.release(key)
-            raise
+            if same_name is SameName.SHARE:
+                await self._share(key, name, timeout)
+            else:
+                await self._obtain(key, name, self._reactor.seconds() + timeout)
+            name.users += 1
+            name.since = self._reactor.seconds()
+        finally:
+            name.claimers -= 1
+            self._settle(key, name)
 
     def release(self, key: str) -> None:
         """A client of this node does not need the name any more."""
-        held = self._held[key]
-        held.users -= 1
-        if not held.users:
-            del self._held[key]
-            if held.fence is not None:
-                self._ask_later("release", key, held.fence)
+        name = self._names[key]
+        name.users -= 1
+        self._settle(key, name)
 
-    async def _obtain(self, key: str, held: _Held, deadline: float) -> None:
-        while held.fence is None:
+    async def _share(self, key: str, name: _Name, timeout: float) -> None:
+        if name.fence is None and self._can_ask:
+            await self._ask(key, name, timeout)
+
+    async def _obtain(self, key: str, name: _Name, deadline: float) -> None:
+        contested = False
+        while name.fence is None or not self._node.is_member:
             left = deadline - self._reactor.seconds()
-            try:
-                answer = await self._ask("claim", key, 0)
-            except EngineError as error:
-                self._doubtful.add(key)
+            if not self._can_ask:
                 if self._node.settings.newcomers is NewcomersWithoutEngine.ALONE:
+                    name.lost = False
                     return
-                raise ConnectingError(f"the fleet cannot be asked for the name: {error}") from error
-            if answer[0] == b"held":
-                held.fence = answer[1]
-            elif left <= 0:
-                raise DuplicateClient("the name did not become free in time", Side.CLIENT)
+                await self._wait_for_engine(left)
+                continue
+            answer = await self._ask(key, name, left)
+            left = deadline - self._reactor.seconds()
+            if answer is None:
+                if left <= 0:
+                    raise self._unavailable()
+            elif answer[0] == b"taken":
+                await self._contest(key, answer[1].decode(), left, contested)
+                contested = True
             elif answer[0] == b"wait":
-                await deferLater(self._reactor, min(answer[1] / 1000, left))
-            else:
-                await self._contest(key, answer[1].decode(), left)
+                await self._wait_for_others(answer[1] / 1000, left)
 
-    async def _contest(self, key: str, holder: str, left: float) -> None:
-        answers = await self._orders.call("contest", {"key": key, "within": left}, to=[holder], timeout=left)
+    async def _contest(self, key: str, holder: str, left: float, again: bool) -> None:
+        if again:
+            left -= PAUSE
+            await deferLater(self._reactor, PAUSE)
+        if left <= 0:
+            raise DuplicateClient("another node has the name, and it did not become free in time", Side.CLIENT)
+        arguments = {"key": key, "within": left * ENOUGH}
+        try:
+            answers = await self._orders.call("contest", arguments, to=[holder], timeout=left)
+        except EngineError:
+            return  # whoever asks the engine next finds out what is wrong
         for answer in answers:
-            if answer.error is not None:
-                kind = Replaced if answer.kind == "Replaced" else DuplicateClient
-                raise kind(answer.error, Side.CLIENT)
+            if answer.kind not in ("", NOT_REACHED):
+                kind = Replaced if answer.kind == Replaced.__name__ else DuplicateClient
+                raise kind(answer.error or "", Side.CLIENT)
+
+    async def _wait_for_others(self, seconds: float, left: float) -> None:
+        if left <= 0:
+            raise FleetUnavailable("the fleet begins, and names may still belong to links that are older")
+        await deferLater(self._reactor, min(seconds, left))
+
+    async def _wait_for_engine(self, left: float) -> None:
+        if left <= 0:
+            raise self._unavailable()
+        back: Deferred[None] = Deferred(self._waiting.__delitem__)
+        self._waiting[back] = None
+        await back.addTimeout(left, self._reactor, lambda *_: None)
+
+    def _unavailable(self) -> ConnectingError:
+        problem = self._node.connection.problem or self._node.problem or "the engine does not answer"
+        return FleetUnavailable(f"the fleet cannot be asked for the name: {problem}")
 
     # -- what happens to names that are held -------------------------------------------------------------------
 
     async def joined(self) -> None:
-        """This node has joined, with a new incarnation: claim all its names again."""
-        self._doubtful.clear()  # they belonged to the earlier incarnation
-        mine = [(key, held) for key, held in self._held.items() if held.users and held.same_name is not None]
-        for held in self._held.values():
-            held.fence = None
-        for start in range(0, len(mine), AT_ONCE):
-            await gatherResults([self._claim_again(key, held) for key, held in mine[start : start + AT_ONCE]])
+        """This node has joined, with a new incarnation: claim all its names again.
+
+        Raises:
+            EngineError: the engine cannot be asked any more.
+        """
+        last = None
+        for key, name in list(self._names.items()):
+            name.fence, name.in_doubt, name.gone = None, False, 0
+            self._settle(key, name)
+            if name.users and not name.lost:
+                self._due[key] = name
+                last = key, name
+        self._engine_is_back()
+        if last is not None and await self._ask(*last) is None:
+            raise EngineError("the names of this node could not be claimed again")
 
     def goes_on(self) -> None:
-        """The engine can be asked again: free the names that it may still know as this node's."""
-        doubtful, self._doubtful = self._doubtful, set()
-        for key in doubtful:
-            if key not in self._held:
-                self._ask_later("release", key, ANY)
+        """The engine can be asked again, and still knows this node: ask about names in doubt."""
+        for key, name in self._names.items():
+            if name.fence is None or not name.is_wanted:
+                self._due[key] = name
+        self._engine_is_back()
+        self._flush_within(0)
 
-    def contested(self, key: str) -> None:
-        """Another node wants a name. If no client of this one has it, the engine is told."""
-        if key not in self._held:
-            self._ask_later("release", key, ANY)
+    async def contested(self, key: str) -> None:
+        """Another node wants a name. If no client of this one needs it, wait until the engine knows."""
+        name = self._names.get(key)
+        if self._can_ask and (name is None or not name.is_wanted):
+            if name is None:
+                name = self._names[key] = _Name(SameName.REFUSE)
+                name.in_doubt = True  # the other node has been told so
+            await self._ask(key, name)
 
     def lost(self, key: str, fence: int) -> None:
         """Another node has got a name."""
-        held = self._held.get(key)
-        if held is not None and held.fence == fence:
-            held.fence = None
-            self._lost(key)
+        name = self._names.get(key)
+        if name is not None:
+            name.gone = max(name.gone, fence)
+            if name.fence == fence:
+                self._lose(key, name)
+
+    def _lose(self, key: str, name: _Name) -> None:
+        name.fence, name.lost = None, True
+        self._settle(key, name)
+        if name.users:
+            try:
+                self._lost(key)
+            except Exception:
+                log.failure("a link whose name another node has got cannot be closed")
+
+    def _check(self) -> None:
+        """Orders were missed: ask whether the names of this node are still its own."""
+        for key, name in self._names.items():
+            if name.users and not name.lost:
+                name.fence, name.in_doubt = None, True
+                self._due[key] = name
+        self._flush_within(0)
+
+    def _engine_is_back(self) -> None:
+        self._connected = True
+        self._incarnation = self._node.incarnation
+        waiting, self._waiting = self._waiting, {}
+        for back in waiting:
+            back.callback(None)
+
+    def _settle(self, key: str, name: _Name) -> None:
+        """If nobody wants a name any more, free it."""
+        if name.is_wanted:
+            return
+        if name.is_known:
+            self._due[key] = name
+            self._flush_within(LATER)
+        elif not name.answers and self._names.get(key) is name:
+            del self._names[key]
 
     # -- asking the engine -----------------------------------------------------------------------------------
 
-    def _ask(self, what: str, key: str, number: int) -> Deferred[Any]:
-        done: Deferred[Any] = Deferred()
-        self._queue.append((what, key, number, done))
-        self._flush_within(0)
-        return done
+    @property
+    def _can_ask(self) -> bool:
+        return self._is_up and self._node.is_member
 
-    def _ask_later(self, what: str, key: str, number: int) -> None:
-        self._queue.append((what, key, number, None))
-        self._flush_within(LATER)
+    @property
+    def _is_up(self) -> bool:
+        """Whether the engine can be asked, and for this incarnation: not while the node joins with another one."""
+        return self._connected and self._incarnation == self._node.incarnation
+
+    def _ask(self, key: str, name: _Name, within: float | None = None) -> Deferred[Any]:
+        """Ask the engine about a name; fire with its answer, or with ``None`` if there is none."""
+        answer: Deferred[Any] = Deferred()
+        name.answers.append(answer)
+        self._due[key] = name
+        self._flush_within(0)
+        if within is not None and within < 2 * self._node.settings.timeout:  # otherwise, to ask takes less
+            answer.addTimeout(max(within, 0), self._reactor, lambda *_: None)
+        return answer
 
     def _flush_within(self, seconds: float) -> None:
-        now = self._reactor.seconds()
+        if self._asks or not self._is_up:
+            return  # all that is due follows
+        time = self._reactor.seconds() + seconds
         if self._flush is not None:
-            if self._flush.getTime() <= now + seconds:
+            if self._flush.getTime() <= time:
                 return
             self._flush.cancel()
         self._flush = self._reactor.callLater(seconds, self._send)
 
     def _send(self) -> None:
         self._flush = None
-        while self._queue:
-            batch, self._queue = self._queue[:AT_ONCE], self._queue[AT_ONCE:]
-            Deferred.fromCoroutine(self._run(batch))
+        self._asks = True
+        Deferred.fromCoroutine(self._send_all())
 
-    async def _run(self, batch: list[tuple[str, str, int, Deferred[Any] | None]]) -> None:
+    async def _send_all(self) -> None:
+        while self._due and self._is_up:
+            batch = self._next()
+            if batch:
+                await self._exchange(batch)
+        self._asks = False
+        due, self._due = self._due, {}
+        for name in due.values():
+            name.answer(None)
+
+    def _next(self) -> list[tuple[str, _Name, str, int]]:
+        """Return the next questions."""
+        now = self._reactor.seconds()
+        batch = []
+        for key in list(islice(self._due, AT_ONCE)):
+            name = self._due.pop(key)
+            question = name.question(now)
+            if question is None:
+                name.answer(None)
+                self._settle(key, name)
+            else:
+                name.fence, name.in_doubt = None, True
+                batch.append((key, name, *question))
+        return batch
+
+    async def _exchange(self, batch: list[tuple[str, _Name, str, int]]) -> None:
         node = self._node
         words: list[Any] = []
-        for what, key, number, _ in batch:
+        for key, _, what, number in batch:
             words += (what, key, number)
         keys = node.keys("state", "nodes", f"of:{node.incarnation}")
         try:
-            answer = await node.run(CLAIMS, keys, node.settings.prefix, *words)
-        except EngineError as error:
-            for _, key, _, done in batch:
-                if done is None:
-                    self._doubtful.add(key)
-                else:
-                    done.errback(error)
+            _, answers = await node.run(CLAIMS, keys, node.settings.prefix, self._turn, *words)
+        except EngineError:
+            self._turn += 1
+            self._connected = False
+            node.connection.abort()  # when there is another one, it is known what to do with names in doubt
+            for _, name, _, _ in batch:
+                name.in_doubt = True
+                name.answer(None)
         else:
-            for (_, _, _, done), got in zip(batch, answer[1], strict=True):
-                if done is not None:
-                    done.callback(got)
+            for (key, name, what, _), got in zip(batch, answers, strict=True):
+                self._take(key, name, what, got)
+
+    def _take(self, key: str, name: _Name, what: str, got: list[Any]) -> None:
+        """Take what the engine has answered about a name."""
+        name.in_doubt = False
+        if got[0] == b"held":
+            name.fence, name.lost = got[1], False
+        if (got[0] == b"held" and got[1] <= name.gone) or (got[0] == b"taken" and what != "claim"):
+            self._lose(key, name)
+        name.answer(got)
+        self._settle(key, name)

@@ -1,18 +1,29 @@
-"""This process as a node of a fleet: it joins, renews its lease, and knows how long it may act as a member."""
+"""This process as a node of a fleet: it joins, renews its lease, and knows how long it may act as a member.
+
+A membership begins when the engine has got a node's JOIN, and lasts as long as its lease, which counts from before each
+renewal was sent. It outlives a connection: if the next one finds the same engine, with the same data, it goes on.
+Otherwise the node joins again, with a new incarnation. So it does when its lease has ended, when the engine has
+forgotten it, and when the watcher could not claim all of its names.
+
+The lease counts by a clock that nobody sets. Twisted's timers go by the clock of the host, and are late if that is set
+back. So `Node.look` must be called from time to time by somebody whom the engine has woken.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from .._types import Reactor
-from ._engine import Connection, EngineError, Facts
+from ._engine import LONGEST_DELAY, Connection, EngineError, Facts
 from ._scripts import JOIN, LEAVE, RENEW, Script
 from ._settings import FleetSettings, OnLeaseLost
 
@@ -23,8 +34,16 @@ log: Logger = Logger()
 RENEWALS = 4
 """How often a lease is renewed while it lasts."""
 
-SWEPT = 200
-"""How many names of a node that has gone are swept up with each renewal."""
+SWEPT = 500
+"""How many names of nodes that have gone are swept up with each renewal."""
+
+SWEEPS = 0.25
+"""How many seconds pass before the next renewal, if there is more to sweep up."""
+
+
+def elapsed() -> float:
+    """Return the seconds of a clock that nobody sets, and that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class NotAMember(EngineError):
@@ -39,7 +58,16 @@ class Watcher(Protocol):
 
         Args:
             last: the identifier of the last order to all nodes.
+
+        Raises:
+            EngineError: it could not be done what is to be done then. The node joins again.
         """
+
+    def usable(self) -> None:
+        """The engine can be asked: the node has joined, or its membership goes on."""
+
+    def unusable(self, why: str) -> None:
+        """The engine cannot be asked; also called when the reason changes. The lease goes on as long as it goes."""
 
     def endangered(self) -> None:
         """The lease was not renewed for half of its time."""
@@ -52,26 +80,45 @@ class Watcher(Protocol):
 
 
 class Node:
-    """This process as a node of a fleet."""
+    """This process as a node of a fleet.
+
+    Raises:
+        ValueError: a file that the engine's address names cannot be used.
+        ImportError: the extra is not installed.
+    """
 
     def __init__(self, settings: FleetSettings, reactor: Reactor, watcher: Watcher) -> None:
         self.settings = settings
         self.incarnation: str = ""
         """Names the membership; a node that joins again has another one."""
         self._epoch = b""
+        self._run_id = ""
+        """The run of the engine that the membership began with."""
+        self._is_complete = False
+        """Whether the watcher has done all that is to be done after joining."""
         self._reactor = reactor
         self._watcher = watcher
-        self._valid_until = -1.0
+        self._valid_until = float("-inf")
+        self._warned = True
+        """Whether the watcher knows that the lease is in danger."""
         self._alarm: IDelayedCall | None = None
+        self._looks_at = float("inf")
         self._renewal: IDelayedCall | None = None
-        self.connection: Connection = Connection(settings.address, reactor, settings.timeout, self._up, self._down)
+        self._renews_at = float("inf")
+        self._since: float | None = None
+        """Since when the engine cannot be used; ``None`` if it can."""
+        self._reasons: set[str] = set()
+        """Why, as far as the log has it."""
+        self.connection: Connection = Connection(
+            settings.address, reactor, settings.timeout, self._up, self._down, min(settings.lease / 4, LONGEST_DELAY)
+        )
 
     # -- for the others --------------------------------------------------------------------------------------
 
     @property
     def is_member(self) -> bool:
         """Whether the lease holds."""
-        return self._reactor.seconds() < self._valid_until
+        return elapsed() < self._valid_until
 
     @property
     def problem(self) -> str | None:
@@ -86,39 +133,65 @@ class Node:
         """Run a script as a member.
 
         Raises:
-            NotAMember: the engine knows no such member, so the node joins again.
+            NotAMember: the lease has ended, or the engine knows no such member. The node joins again.
             EngineError: the engine cannot be asked.
         """
         incarnation = self.incarnation
-        answer = await script.run(self.connection, keys, [self._epoch, incarnation, *arguments])
-        if answer[0] == b"ok":
+        answer = None
+        if self.is_member:
+            answer = await script.run(self.connection, keys, [self._epoch, incarnation, *arguments])
+        if answer is None or (answer[0] == b"ok" and not self.is_member):
+            why = "the lease has ended"
+        elif answer[0] == b"ok":
             return answer
+        else:
+            why = (
+                "it has forgotten this node" if answer[0] == b"epoch" else "its clock has ended the lease of this node"
+            )
         if incarnation == self.incarnation and self.connection.problem is None:
-            self.connection.abort()  # to join again begins with a look at the engine
-        raise NotAMember("the engine has forgotten this node" if answer[0] == b"epoch" else "the lease has ended")
+            self.connection.abort(why)  # to join again begins with a look at the engine
+        raise NotAMember(why)
+
+    def look(self) -> None:
+        """Do what is due by now, if the timers are late because the clock of the host was set."""
+        now = elapsed()
+        if self._alarm is not None and now > self._looks_at:
+            self._look_at_lease()
+        if self._renewal is not None and now > self._renews_at:
+            self._stop_renewing()
+            self._renew()
 
     def start(self) -> None:
         """Connect, join, and stay a member."""
+        self._since = elapsed()
         self.connection.start()
 
     async def stop(self) -> None:
         """Leave, so that the names of this node are free at once."""
         try:
             if self.is_member:
-                await self.run(LEAVE, self.keys("state", "nodes"))
+                await self.run(LEAVE, self.keys("state", "nodes", "info", "names"), SWEPT)
         except EngineError as error:
             log.info("the fleet could not be left: {error}; the names are free when the lease ends", error=error)
         finally:
             self._end()
-            self.connection.stop()
+            await self.connection.stop()
 
     # -- joining and staying ---------------------------------------------------------------------------------
 
     async def _up(self, facts: Facts) -> None:
         """The engine can be asked: go on as a member, or else join."""
-        if not (self.is_member and await self._goes_on()):
-            await self._join(facts)
-        self._renew_later()
+        self._stop_renewing()
+        if self._is_complete and self.is_member and facts.run_id == self._run_id and await self._goes_on():
+            self._renew_later(self.settings.lease / RENEWALS)
+        else:
+            self._is_complete = False
+            last = await self._join(facts)
+            self._renew_later(self.settings.lease / RENEWALS)  # the watcher may take its time
+            await self._watcher.joined(last)
+            self._is_complete = True
+        self._log_up()
+        self._watcher.usable()
 
     async def _goes_on(self) -> bool:
         """Renew the lease that this node had before its connection was lost. Return whether the engine still knows it.
@@ -131,9 +204,11 @@ class Node:
             return False
         return True
 
-    async def _join(self, facts: Facts) -> None:
+    async def _join(self, facts: Facts) -> bytes:
+        """Join, and return the identifier of the last order to all nodes."""
         settings = self.settings
-        sent, earlier, self.incarnation = self._reactor.seconds(), self.incarnation, secrets.token_hex(6)
+        earlier, self.incarnation = self.incarnation, secrets.token_hex(6)
+        sent = elapsed()
         answer = await JOIN.run(
             self.connection,
             self.keys("state", "nodes", "info", "names", "all"),
@@ -151,32 +226,54 @@ class Node:
             ],
         )
         if answer[0] == b"name":
-            raise EngineError(f"another node is named {settings.node!r}, or was until its lease ends")
+            raise EngineError(
+                f"another node is named {settings.node!r}, or was: wait until its lease ends, or change the name of one"
+            )
         if answer[0] == b"settings":
-            raise EngineError(f"the other nodes have other settings: {answer[1].decode()}, here {settings.shared}")
-        self._epoch = answer[1]
+            raise EngineError(
+                f"the other nodes have {answer[1].decode()}, and this one has {settings.shared}: all must have the same"
+            )
+        self._epoch, self._run_id = answer[1], facts.run_id
         self._renewed(sent)
-        await self._watcher.joined(answer[2])
+        last: bytes = answer[2]
+        return last
 
     def _down(self, why: str) -> None:
         """The engine cannot be asked any more. The lease goes on as long as it goes."""
+        self._stop_renewing()
+        self._log_down(why)
+        self._watcher.unusable(why)
+
+    def _renew_later(self, seconds: float) -> None:
+        self._renewal = self._reactor.callLater(seconds, self._renew)
+        self._renews_at = elapsed() + seconds
+
+    def _stop_renewing(self) -> None:
         if self._renewal is not None:
             self._renewal.cancel()
             self._renewal = None
 
-    def _renew_later(self) -> None:
-        self._renewal = self._reactor.callLater(self.settings.lease / RENEWALS, self._renew)
-
     def _renew(self) -> None:
         self._renewal = None
-        done = Deferred.fromCoroutine(self._renew_now()).addCallback(lambda _: self._renew_later())
-        done.addErrback(lambda failure: failure.trap(EngineError) and self.connection.abort())
+        Deferred.fromCoroutine(self._renew_now()).addCallbacks(self._renew_again, self._not_renewed)
 
-    async def _renew_now(self) -> None:
-        sent = self._reactor.seconds()
+    def _renew_again(self, more: bool) -> None:
+        if self._renewal is None and self.is_member:
+            pause = self.settings.lease / RENEWALS
+            self._renew_later(min(pause, SWEEPS) if more else pause)
+
+    def _not_renewed(self, failure: Failure) -> None:
+        if not failure.check(EngineError):
+            log.failure("the lease could not be renewed", failure)
+        self.connection.abort(f"the lease could not be renewed: {failure.value}")
+
+    async def _renew_now(self) -> bool:
+        """Renew the lease; return whether there are more names of nodes that have gone."""
+        sent = elapsed()
         keys = self.keys("state", "nodes", "info", "names")
-        await self.run(RENEW, keys, self.settings.kept, self._info(), self.settings.prefix, SWEPT)
+        answer = await self.run(RENEW, keys, self.settings.kept, self._info(), SWEPT)
         self._renewed(sent)
+        return bool(answer[1])
 
     def _info(self) -> str:
         return json.dumps(dict(self._watcher.info()))
@@ -186,24 +283,60 @@ class Node:
     def _renewed(self, sent: float) -> None:
         """The engine has got a renewal that was sent at this time, after which the lease holds."""
         self._valid_until = sent + self.settings.lease
-        self._look_at(sent + self.settings.lease / 2, self._endangered)
+        self._warned = False
+        self._look_at_lease()
 
-    def _endangered(self) -> None:
-        self._look_at(self._valid_until, self._lost)
-        self._watcher.endangered()
+    def _look_at_lease(self) -> None:
+        """Tell the watcher what the time is; come again when there is more to tell."""
+        if self._alarm is not None and self._alarm.active():
+            self._alarm.cancel()
+        now = elapsed()
+        left = self._valid_until - now
+        quiet = left - self.settings.lease / 2
+        if left > 0:
+            pause = left if quiet <= 0 else quiet
+            self._alarm, self._looks_at = self._reactor.callLater(pause, self._look_at_lease), now + pause
+        if quiet <= 0 and not self._warned:
+            self._warned = True
+            self._watcher.endangered()
+        if left <= 0:
+            self._lost()
 
     def _lost(self) -> None:
         self._end()
+        if self.connection.problem is None:
+            self.connection.abort("the lease has ended")
         self._watcher.lost()
 
-    def _look_at(self, time: float, look: Callable[[], None]) -> None:
+    def _end(self) -> None:
+        """The membership has ended."""
+        self._valid_until = float("-inf")
+        self._is_complete = False
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
-        self._alarm = self._reactor.callLater(max(time - self._reactor.seconds(), 0), look)
+        self._alarm = None
+        self._stop_renewing()
 
-    def _end(self) -> None:
-        self._valid_until = -1.0
-        for call in (self._alarm, self._renewal):
-            if call is not None and call.active():
-                call.cancel()
-        self._alarm = self._renewal = None
+    # -- the log ---------------------------------------------------------------------------------------------
+
+    def _log_up(self) -> None:
+        names: dict[str, Any] = {
+            "node": self.settings.node,
+            "fleet": self.settings.fleet,
+            "address": self.settings.address,
+        }
+        since, self._since = self._since, None
+        text = "this process is node {node} of the fleet {fleet} at {address}"
+        if self._reasons and since is not None:
+            text = "the fleet's engine at {address} is back after {seconds:.1f} seconds, for node {node} of {fleet}"
+            names["seconds"] = elapsed() - since
+        log.info(text, **names)
+        self._reasons.clear()
+
+    def _log_down(self, why: str) -> None:
+        if self._since is None:
+            self._since = elapsed()
+        if why not in self._reasons:
+            say = log.info if self._reasons else log.warn
+            say("the fleet's engine at {address} cannot be used: {why}", address=self.settings.address, why=why)
+            self._reasons.add(why)

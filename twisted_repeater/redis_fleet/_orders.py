@@ -1,9 +1,8 @@
 """Orders of one node to others, and their answers.
 
-An order is an entry of a stream of the engine: of a node's inbox, or of the one that all nodes read. Each node reads
-both on a connection of its own, in order, from where it left off; so a connection that was lost loses no order. An order
-has an id, so that a node carries it out once, however often it comes. A node that gets it too late does not carry it
-out, because the caller has been told that it did not answer.
+An order has an id, so that a node carries it out once, however often it comes; what it has answered is remembered for
+repeats. A node that reads an order too late does not carry it out, because the caller has been told that it did not
+answer. Times are counted by the fleet's clock, so the clocks of the nodes may differ.
 """
 
 from __future__ import annotations
@@ -11,30 +10,42 @@ from __future__ import annotations
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from .._text import text_of
 from .._types import Reactor
-from ._engine import Connection, EngineError, Facts
+from ._engine import EngineError
 from ._node import Node
+from ._reader import Reader
 from ._scripts import ORDER
 
-__all__ = ["Answer", "Order", "Orders"]
+__all__ = ["NOT_REACHED", "Answer", "Order", "Orders"]
 
 log: Logger = Logger()
 
 LONGEST = 60.0
 """How many seconds an order may take at most; orders are kept for as long."""
 
+LARGEST = 1024 * 1024
+"""How many bytes may belong to an order, or to an answer: the engine and each node hold them in memory."""
+
 REMEMBERED = 10_000
 """How many orders a node remembers that it has carried out."""
 
-READ_AT_ONCE = 100
+REMEMBERED_BYTES = 16 * 1024 * 1024
+"""How many bytes the answers of these may have together."""
+
+REMEMBERED_FOR = 600.0
+"""For how many seconds it remembers them."""
+
+NOT_REACHED = "NotReached"
+"""The kind of error of a node whose lease has ended."""
 
 
 @dataclass(slots=True)
@@ -45,11 +56,13 @@ class Order:
         what: which order it is.
         arguments: what belongs to it.
         payload: bytes that belong to it.
+        left: how many seconds the caller still waits.
     """
 
     what: str
     arguments: dict[str, Any]
     payload: bytes
+    left: float = LONGEST
 
 
 @dataclass(slots=True)
@@ -57,10 +70,12 @@ class Answer:
     """What a node has answered, or why it did not."""
 
     node: str
+    """Its name; empty if it was not reached."""
+    incarnation: str
     value: Any = None
     error: str | None = None
     kind: str = ""
-    """The class of the error."""
+    """The class of the error that the order has raised there, or `NOT_REACHED`; empty if no answer has come."""
 
 
 @dataclass(slots=True)
@@ -79,9 +94,24 @@ class _Call:
 
     def outcome(self) -> list[Answer]:
         """Return an answer for each node that was to answer."""
-        missing = {"error": "no answer in time", "kind": ""}
-        answers = ((name, self.answers.get(incarnation, missing)) for incarnation, name in (self.names or {}).items())
-        return [Answer(name, got.get("value"), got.get("error"), got.get("kind", "")) for name, got in answers]
+        missing = {"error": "no answer in time"}
+        answers = ((each, name, self.answers.get(each, missing)) for each, name in (self.names or {}).items())
+        return [Answer(name, each, **got) for each, name, got in answers]
+
+
+@dataclass(slots=True)
+class _Work:
+    """An order that this node has begun to carry out.
+
+    Attributes:
+        begun: when.
+        outcome: what was answered, as JSON; ``None`` until it is done.
+        waiting: who wants it.
+    """
+
+    begun: float
+    outcome: bytes | None = None
+    waiting: list[Deferred[bytes]] = field(default_factory=list)
 
 
 class Orders:
@@ -90,96 +120,105 @@ class Orders:
     Args:
         node: the node.
         reactor: the reactor.
-        handle: carries out an order, and returns the answer, for JSON. Its errors are told to the caller.
+        handle: carries out an order, and returns the answer, for JSON. Its errors are told to the caller. What it does
+            before it first waits is done in the order in which each caller has called.
     """
 
     def __init__(self, node: Node, reactor: Reactor, handle: Callable[[Order], Awaitable[Any]]) -> None:
         self._node = node
         self._reactor = reactor
         self._handle = handle
-        self._calls: dict[str, _Call] = {}
-        self._done: OrderedDict[str, Deferred[Any]] = OrderedDict()
-        self._wait = max(node.settings.lease / 4, 0.1)
-        self._connection = Connection(
-            node.settings.address, reactor, self._wait + node.settings.timeout, self._up, lambda why: None
-        )
-        self._inbox = ""
-        self._last = {"all": "0-0", "inbox": "0-0"}
-        self._reading: Deferred[None] | None = None
-
-    # -- reading ---------------------------------------------------------------------------------------------
+        self._calls: dict[int, _Call] = {}
+        self._numbers = count(1)
+        self._work: OrderedDict[str, _Work] = OrderedDict()
+        """What was done lately, by the id of the order; the oldest is first."""
+        self._bytes = 0
+        self.missed: Callable[[], None] = lambda: None
+        """Called if orders to this node alone are gone that it has not read."""
+        self._reader = Reader(node, reactor, self._take, lambda: self.missed())
 
     def joined(self, last: bytes) -> None:
-        """The node has joined with a new incarnation: read its inbox from now on."""
-        self._last = {"all": last.decode(), "inbox": "0-0"}
-        if self._inbox:
-            self._connection.abort()
-        else:
-            self._connection.start()
-        self._inbox = self._node.incarnation
+        """The node has joined with a new incarnation: read what it gets from now on."""
+        self._reader.joined(last)
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         """Read no more; whoever waits for answers gets those that are there."""
-        self._connection.stop()
+        stopped = self._reader.stop()
         for call in self._calls.values():
             if not call.done.called:
                 call.done.callback(None)
-
-    async def _up(self, facts: Facts) -> None:
-        self._reading = Deferred.fromCoroutine(self._read())
-        self._reading.addErrback(lambda failure: failure.trap(EngineError))
-
-    async def _read(self) -> None:
-        milliseconds = round(self._wait * 1000)
-        inbox = self._inbox
-        streams = dict(zip(self._node.keys("all", f"inbox:{inbox}"), ("all", "inbox"), strict=True))
-        words = ("XREAD", "COUNT", READ_AT_ONCE, "BLOCK", milliseconds, "STREAMS", *streams)
-        while inbox == self._inbox:
-            found = await self._connection.call(*words, *self._last.values())
-            for stream, entries in found or ():
-                which = streams[stream.decode()]
-                for number, fields in entries:
-                    self._last[which] = number.decode()
-                    self._take(dict(zip(fields[::2], fields[1::2], strict=True)))
-
-    def _take(self, entry: dict[bytes, bytes]) -> None:
-        try:
-            header = json.loads(entry[b"header"])
-            if header["what"] == "answer":
-                self._answered(header)
-            elif header.get("from") != self._node.incarnation:  # what a node orders all to do, it has done itself
-                self._carry_out(header, entry[b"payload"])
-        except Exception:
-            log.failure("an order of the fleet cannot be read")
+        return stopped
 
     # -- carrying out ----------------------------------------------------------------------------------------
 
-    def _carry_out(self, header: dict[str, Any], payload: bytes) -> None:
-        number = header.get("id")
-        order = Order(header.pop("what"), header, payload)
-        if number is None:  # nobody waits for the answer
-            Deferred.fromCoroutine(self._outcome(order))
+    def _take(self, header: dict[str, Any], payload: bytes, age: float) -> None:
+        if header["what"] == "answer":
+            call = self._calls.get(header["call"])
+            if call is not None:
+                call.answers[header["from"]] = json.loads(payload)
+                call.look()
             return
-        done = self._done.get(number)
-        if done is None:
-            done = self._done[number] = Deferred.fromCoroutine(self._outcome(order))
-            if len(self._done) > REMEMBERED:
-                self._done.popitem(last=False)
-        back = header["from"]
+        sender = header.get("from")
+        if sender is not None and sender == self._node.incarnation:
+            return  # what a node orders all to do, it does itself
+        order = Order(header["what"], header["arguments"], payload, header.get("within", LONGEST) - age)
+        if sender is None:  # it comes from the engine itself, and nobody waits for an answer
+            Deferred.fromCoroutine(self._outcome(order))
+        elif order.left > 0:
+            caller, call = sender, header["call"]
+            self._once(header["id"], order).addCallback(lambda outcome: self._reply(outcome, caller, call))
 
-        def reply(outcome: dict[str, Any]) -> dict[str, Any]:
-            answer = {"what": "answer", "id": number, "from": self._node.incarnation, **outcome}
-            sent = Deferred.fromCoroutine(self._send(answer, b"", [back]))
-            sent.addErrback(lambda failure: failure.trap(EngineError))
-            return outcome
+    def once(self, number: str, order: Order) -> Deferred[Mapping[str, Any]]:
+        """Carry an order out here, unless that was done; fire with its ``value``, or its ``error`` and its ``kind``."""
 
-        done.addCallback(reply)
+        def read(outcome: bytes) -> Mapping[str, Any]:
+            return dict(json.loads(outcome))
 
-    async def _outcome(self, order: Order) -> dict[str, Any]:
+        return self._once(number, order).addCallback(read)
+
+    def _once(self, number: str, order: Order) -> Deferred[bytes]:
+        work = self._work.get(number)
+        if work is None:
+            work = self._work[number] = _Work(self._reactor.seconds())
+            Deferred.fromCoroutine(self._begin(number, work, order))
+            self._forget()
+        if work.outcome is not None:
+            return succeed(work.outcome)
+        waiting: Deferred[bytes] = Deferred()
+        work.waiting.append(waiting)
+        return waiting
+
+    async def _begin(self, number: str, work: _Work, order: Order) -> None:
+        outcome = work.outcome = await self._outcome(order)
+        if self._work.get(number) is work:
+            self._bytes += len(outcome)
+        waiting, work.waiting = work.waiting, []
+        for each in waiting:
+            each.callback(outcome)
+
+    async def _outcome(self, order: Order) -> bytes:
         try:
-            return {"value": await self._handle(order)}
+            outcome = json.dumps({"value": await self._handle(order)}).encode()
+            if len(outcome) > LARGEST:
+                raise ValueError(f"the answer must be at most {LARGEST} bytes, not {len(outcome)}")
         except Exception as error:
-            return {"error": text_of(error), "kind": type(error).__name__}
+            outcome = json.dumps({"error": text_of(error), "kind": type(error).__name__}).encode()
+        return outcome
+
+    def _reply(self, outcome: bytes, caller: str, call: int) -> None:
+        header = {"what": "answer", "call": call, "from": self._node.incarnation}
+        sent = Deferred.fromCoroutine(self._send(header, outcome, "incarnations", [caller]))
+        sent.addErrback(lambda failure: failure.trap(EngineError))  # the caller sees that no answer comes
+
+    def _forget(self) -> None:
+        """Forget the oldest work, if there is much, or if it is long ago."""
+        long_ago = self._reactor.seconds() - REMEMBERED_FOR
+        while self._work:
+            number, work = next(iter(self._work.items()))
+            if len(self._work) <= REMEMBERED and self._bytes <= REMEMBERED_BYTES and work.begun >= long_ago:
+                break
+            del self._work[number]
+            self._bytes -= len(work.outcome or b"")
 
     # -- calling ---------------------------------------------------------------------------------------------
 
@@ -189,7 +228,8 @@ class Orders:
         arguments: dict[str, Any],
         payload: bytes = b"",
         *,
-        to: Sequence[str] = (),
+        to: Collection[str] | None = None,
+        only: Collection[str] | None = None,
         timeout: float,
         number: str | None = None,
     ) -> list[Answer]:
@@ -199,38 +239,39 @@ class Orders:
             what: which order.
             arguments: what belongs to it, for JSON.
             payload: bytes that belong to it.
-            to: incarnations; nobody stands for all nodes.
+            to: the incarnations that are to do it.
+            only: the names of the nodes that are to do it. Without ``to`` and ``only``, all are.
             timeout: for how many seconds to wait, at most `LONGEST`.
-            number: the id of an earlier call, which nodes that have carried it out do not carry out again.
+            number: the id of the order, or of an earlier call: nodes that have carried that one out do not do it again,
+                and answer what they have answered.
 
         Returns:
-            An answer for each node that was to get the order. One that did not answer in time has an error.
+            An answer for each node that was to get the order. One that did not answer in time has an error, and so has
+            each incarnation in ``to`` that is not there any more. There is none for names of nodes that are not there.
 
         Raises:
             EngineError: the engine cannot be asked.
+            ValueError: the payload is too large.
         """
-        number = number or secrets.token_hex(8)
-        call = self._calls[number] = _Call()
-        own = self._node.incarnation
+        if len(payload) > LARGEST:
+            raise ValueError(f"what is sent to other nodes must be at most {LARGEST} bytes, not {len(payload)}")
+        own, timeout, this = self._node.incarnation, min(timeout, LONGEST), next(self._numbers)
+        header = {"what": what, "id": number or secrets.token_hex(8), "from": own, "call": this, "within": timeout}
+        call = self._calls[this] = _Call()
+        who = ("incarnations", to) if to is not None else ("all", ()) if only is None else ("names", only)
         try:
-            reached = await self._send({"what": what, "id": number, "from": own, **arguments}, payload, to)
-            call.names = {incarnation: name for incarnation, name in reached.items() if incarnation != own}
+            call.names = await self._send({**header, "arguments": arguments}, payload, *who)
             call.look()
-            await call.done.addTimeout(min(timeout, LONGEST), self._reactor, lambda *_: None)
+            await call.done.addTimeout(timeout, self._reactor, lambda *_: None)
         finally:
-            del self._calls[number]
-        return call.outcome()
+            del self._calls[this]
+        gone = (each for each in to or () if each != own and each not in call.names)
+        return call.outcome() + [Answer("", each, None, "it has left the fleet", NOT_REACHED) for each in gone]
 
-    async def _send(self, header: dict[str, Any], payload: bytes, to: Sequence[str]) -> dict[str, str]:
+    async def _send(self, header: dict[str, Any], payload: bytes, how: str, who: Collection[str]) -> dict[str, str]:
         node = self._node
         keys = node.keys("state", "nodes", "names")
         kept = round(LONGEST * 1000)
-        answer = await node.run(ORDER, keys, node.settings.prefix, json.dumps(header), payload, kept, *to)
+        answer = await node.run(ORDER, keys, node.settings.prefix, json.dumps(header), payload, kept, how, *who)
         texts = [text.decode() for text in answer[1]]
         return dict(zip(texts[::2], texts[1::2], strict=True))
-
-    def _answered(self, header: dict[str, Any]) -> None:
-        call = self._calls.get(header["id"])
-        if call is not None:
-            call.answers[header["from"]] = header
-            call.look()
