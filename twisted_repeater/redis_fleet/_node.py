@@ -169,7 +169,7 @@ class Node:
     async def stop(self) -> None:
         """Leave, so that the names of this node are free at once."""
         try:
-            if self.is_member and self.connection.problem is None:
+            if self.is_member:
                 await self.run(LEAVE, self.keys("state", "nodes", "info", "names"), SWEPT)
         except EngineError as error:
             log.info("the fleet could not be left: {error}; the names are free when the lease ends", error=error)
