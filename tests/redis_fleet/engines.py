@@ -23,6 +23,7 @@ from contextlib import closing
 from typing import Any
 
 import redis
+from twisted.internet.task import Clock
 
 from twisted_repeater import Repeater, dialects
 from twisted_repeater.faults import Down, Fault, Latency, Timeout
@@ -30,10 +31,11 @@ from twisted_repeater.redis_fleet._address import EngineAddress
 
 from ..certificates import Issued
 from ..needed import needed
+from ..peers import reactor
 from ..programs import LONGEST, Program, environment, kept_port
 from ..real.servers import ENDS_WITH_US, PAUSE, RealCase
 
-__all__ = ["Engine", "EngineCase", "Wire"]
+__all__ = ["Engine", "EngineCase", "StoppedReactor", "Wire"]
 
 PROGRAM = os.environ.get("FLEET_ENGINE", "redis-server")
 """The program that is the engine."""
@@ -62,13 +64,14 @@ class Engine:
         self.password = password
         self._tls = tls
         program = needed(PROGRAM, "redis-server")
-        self._command = [program, "--bind", "127.0.0.1", "--unixsocket", self.path, "--save", "", *options]
+        self._command = [program, "--bind", "127.0.0.1", "--unixsocket", self.path, "--save", ""]
         self._command += ["--appendonly", "yes" if keeps else "no", *(("--requirepass", password) if password else ())]
         if tls is None:
             self._command += ["--port", str(self.port)]
         else:
             self._command += ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
             self._command += ["--tls-cert-file", str(tls.certificate), "--tls-key-file", str(tls.key)]
+        self._command += options
         self.program = self._start()
         case.addCleanup(self.kill)
 
@@ -179,6 +182,24 @@ class Wire:
 
     def _set(self, fault: Fault) -> None:
         self._repeater.faults.set("broken", fault)
+
+
+class StoppedReactor(Clock):
+    """The reactor, with a clock that only `advance` moves."""
+
+    def advance(self, amount: float) -> None:
+        """Let time pass, and do what is due by now. What is to follow at once has its turn next time, as it should."""
+        self.rightNow += amount
+        due = [call for call in self.calls if call.getTime() <= self.rightNow]
+        for call in due:
+            if call.active():
+                self.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return whatever else the reactor has."""
+        return getattr(reactor, name)
 
 
 class EngineCase(RealCase):

@@ -203,17 +203,16 @@ class Connection:
     # -- connecting ------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        failures = 0
-        while not self._stopped:
-            began = self._reactor.seconds()
-            await self._once()
+        failures, began = 0, self._reactor.seconds()
+        while await self._once():
             failures = 1 if self._reactor.seconds() - began >= STABLE else failures + 1
             longest = min(FIRST_DELAY * 2 ** min(failures - 1, 16), self._longest_delay)
             # At random, so that the nodes of a fleet do not come back all at once.
             await deferLater(self._reactor, longest * random.uniform(0.5, 1))
+            began = self._reactor.seconds()
 
-    async def _once(self) -> None:
-        """Connect, and return when the connection is lost, or cannot be used."""
+    async def _once(self) -> bool:
+        """Connect, and return when the connection is lost, or cannot be used: whether to try again."""
         protocol = self._make_protocol(self._ended)
         try:
             await self._endpoint.dial(protocol, self._timeout)
@@ -222,9 +221,10 @@ class Connection:
             facts = Facts(await self.call("INFO"))
             facts.check()
             await self._up(facts)
-            if protocol.why is None:
-                self.problem = None
-                await protocol.when_lost()
+            if protocol.why is not None:
+                raise EngineError(protocol.why)
+            self.problem = None
+            await protocol.when_lost()
         except CancelledError:
             raise
         except EngineError as error:
@@ -235,6 +235,7 @@ class Connection:
             self._trouble(text_of(error))
         finally:
             self.abort()
+        return not self._stopped
 
     async def _log_in(self) -> None:
         address = self._address
@@ -245,12 +246,11 @@ class Connection:
 
     def _ended(self, protocol: Any) -> None:
         """A connection cannot be used any more."""
-        if protocol is not self._protocol:
-            return
-        if self._deadline is not None:
+        current = protocol is self._protocol
+        if current and self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if self.problem is None:
+        if current and self.problem is None:
             self._trouble(protocol.why)
 
     def _trouble(self, why: str) -> None:
@@ -326,7 +326,9 @@ def _reason(error: BaseException | None) -> str:
     if isinstance(error, ConnectionDone):
         return "it has closed the connection"
     details = error.args[0] if error is not None and error.args else None
-    if isinstance(details, list):  # of OpenSSL
+    if isinstance(details, list) and all(isinstance(each, tuple) for each in details):  # of OpenSSL
         texts = ", ".join(str(each[-1]) for each in details)
         return f"TLS with it has failed: {texts}; if its authority is your own, write ?ca=FILE behind the address"
+    if type(error).__name__ == "VerificationError":
+        return "its certificate is for another host than the address names"
     return text_of(error)

@@ -145,7 +145,9 @@ class Node:
         elif answer[0] == b"ok":
             return answer
         else:
-            why = "it has forgotten this node" if answer[0] == b"epoch" else "it has seen the lease of this node end"
+            why = (
+                "it has forgotten this node" if answer[0] == b"epoch" else "its clock has ended the lease of this node"
+            )
         if incarnation == self.incarnation and self.connection.problem is None:
             self.connection.abort(why)  # to join again begins with a look at the engine
         raise NotAMember(why)
@@ -168,7 +170,7 @@ class Node:
         """Leave, so that the names of this node are free at once."""
         try:
             if self.is_member and self.connection.problem is None:
-                await self.run(LEAVE, self.keys("state", "nodes", "info", "names"), self.settings.prefix, SWEPT)
+                await self.run(LEAVE, self.keys("state", "nodes", "info", "names"), SWEPT)
         except EngineError as error:
             log.info("the fleet could not be left: {error}; the names are free when the lease ends", error=error)
         finally:
@@ -225,7 +227,7 @@ class Node:
         )
         if answer[0] == b"name":
             raise EngineError(
-                f"another node is named {settings.node!r}, or was: wait for the end of its lease, or change the name of one"
+                f"another node is named {settings.node!r}, or was: wait until its lease ends, or change the name of one"
             )
         if answer[0] == b"settings":
             raise EngineError(
@@ -269,7 +271,7 @@ class Node:
         """Renew the lease; return whether there are more names of nodes that have gone."""
         sent = elapsed()
         keys = self.keys("state", "nodes", "info", "names")
-        answer = await self.run(RENEW, keys, self.settings.kept, self._info(), self.settings.prefix, SWEPT)
+        answer = await self.run(RENEW, keys, self.settings.kept, self._info(), SWEPT)
         self._renewed(sent)
         return bool(answer[1])
 

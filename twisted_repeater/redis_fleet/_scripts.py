@@ -8,9 +8,9 @@ The engine's data of a fleet, below a prefix with a hash tag, so that all of it 
   the same for all nodes.
 * ``nodes``: a sorted set of incarnations, by the time at which their lease ends.
 * ``names``: a hash of the names of these nodes. ``info``: a hash of what they say of themselves, in JSON.
-* ``name:REPEATER:NAME``: ``INCARNATION|FENCE|SINCE``. ``shared:REPEATER:NAME``: a hash whose fields are incarnations.
-* ``of:INCARNATION``: a set of the keys above, without the prefix, that belong to an incarnation, for whoever sweeps it
-  up.
+* ``held``: a hash of the names that one node has: ``name:REPEATER:NAME`` is ``INCARNATION|FENCE|SINCE``. ``shared``: a
+  hash of those that several may have: ``shared:REPEATER:NAME`` is their incarnations, with a space around each.
+* ``of:INCARNATION``: a set of the names above that belong to an incarnation, for whoever sweeps it up.
 * ``inbox:INCARNATION`` and ``all``: streams of orders, for one node or for all. The id of an order is the fleet's clock
   and a number that counts all orders. ``counts`` numbers the orders of each stream, so that a reader sees that it has
   missed some.
@@ -19,6 +19,9 @@ The engine's data of a fleet, below a prefix with a hash tag, so that all of it 
 
 The fleet's clock moves with the engine's, from one call to the next. If the engine's clock was set, or the engine stood
 still, more time lies between two calls than ever passes without one: that time does not count. So no lease ends by it.
+
+There are so few keys so that none stays for ever: each is forgotten a day after it was last used or renewed. If no node
+comes back after all have crashed, nothing is left of the fleet then.
 """
 
 from __future__ import annotations
@@ -32,6 +35,10 @@ __all__ = ["CLAIMS", "HOLDERS", "JOIN", "LEAVE", "NODES", "NOW", "ORDER", "RENEW
 
 CLOCK = """
 local state = KEYS[1]
+local prefix = string.sub(state, 1, -#'state' - 1)
+local function keep(...)
+  for _, key in ipairs({...}) do redis.call('PEXPIRE', prefix .. key, 86400000) end
+end
 local function number(field) return tonumber(redis.call('HGET', state, field) or '0') end
 local now = redis.call('TIME')
 local wall = now[1] * 1000 + math.floor(now[2] / 1000)
@@ -56,12 +63,50 @@ if not alive(me) then return {'lease'} end
 """The beginning of what only members may do. ARGV: epoch, incarnation."""
 
 ADD = """
-local function add(prefix, stream, header, payload)
+local function add(stream, header, payload)
   local number = redis.call('HINCRBY', prefix .. 'counts', stream, 1)
   local id = string.format('%.0f-%.0f', clock, redis.call('HINCRBY', state, 'orders', 1))
   redis.call('XADD', prefix .. stream, id, 'number', number, 'header', header, 'payload', payload)
+  keep('counts', stream)
 end
 """
+
+SHARED = """
+local function part(incarnation, name)
+  local all = redis.call('HGET', prefix .. 'shared', name) or ''
+  local others = string.gsub(all, ' ' .. incarnation .. ' ', ' ')
+  if others == ' ' then
+    redis.call('HDEL', prefix .. 'shared', name)
+  elseif others ~= all then
+    redis.call('HSET', prefix .. 'shared', name, others)
+  end
+end
+"""
+
+SWEEP = (
+    SHARED
+    + """
+local function sweep(dead, most)
+  local of = prefix .. 'of:' .. dead
+  local names = redis.call('SPOP', of, most)
+  for _, name in ipairs(names) do
+    if string.sub(name, 1, 7) == 'shared:' then
+      part(dead, name)
+    elseif string.match(redis.call('HGET', prefix .. 'held', name) or '', '^[^|]*') == dead then
+      redis.call('HDEL', prefix .. 'held', name)
+    end
+  end
+  if redis.call('EXISTS', of) == 0 then
+    redis.call('ZREM', KEYS[2], dead)
+    for _, hash in ipairs({'info', 'names', 'turns'}) do redis.call('HDEL', prefix .. hash, dead) end
+    redis.call('HDEL', prefix .. 'counts', 'inbox:' .. dead)
+    redis.call('DEL', prefix .. 'inbox:' .. dead)
+  end
+  return most - #names
+end
+"""
+)
+"""What frees some names of an incarnation, and forgets it when none is left."""
 
 
 class Script:
@@ -77,12 +122,14 @@ class Script:
         Raises:
             EngineError: the engine is not connected, answers with an error, or is too late.
         """
+        answer: list[Any]
         try:
-            return await connection.call("EVALSHA", self._hash, len(keys), *keys, *arguments)
+            answer = await connection.call("EVALSHA", self._hash, len(keys), *keys, *arguments)
         except EngineError as error:
             if not str(error).startswith("NOSCRIPT"):
                 raise
-        return await connection.call("EVAL", self._text, len(keys), *keys, *arguments)
+            answer = await connection.call("EVAL", self._text, len(keys), *keys, *arguments)
+        return answer
 
 
 JOIN = Script(
@@ -108,6 +155,7 @@ end
 redis.call('ZADD', KEYS[2], clock + ARGV[5], ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[8])
 redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
+keep('state', 'nodes', 'info', 'names')
 local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
 return {'ok', epoch, last and last[1] or '0-0'}
 """
@@ -116,79 +164,71 @@ return {'ok', epoch, last and last[1] or '0-0'}
 
 RENEW = Script(
     MEMBER
+    + SWEEP
     + """
--- KEYS: state, nodes, info, names; ARGV: epoch, incarnation, kept (ms), info, prefix, how many names to sweep up
+-- KEYS: state, nodes, info, names; ARGV: epoch, incarnation, kept (ms), info, how many names to sweep up
 redis.call('ZADD', KEYS[2], clock + ARGV[3], me)
 redis.call('HSET', KEYS[3], me, ARGV[4])
-local dead = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', clock, 'LIMIT', 0, 1)[1]
-if dead then
-  local of = ARGV[5] .. 'of:' .. dead
-  for _, each in ipairs(redis.call('SPOP', of, ARGV[6])) do
-    local key = ARGV[5] .. each
-    if redis.call('TYPE', key).ok == 'hash' then
-      redis.call('HDEL', key, dead)
-    elseif string.match(redis.call('GET', key) or '', '^[^|]*') == dead then
-      redis.call('DEL', key)
-    end
-  end
-  if redis.call('EXISTS', of) == 0 then
-    redis.call('ZREM', KEYS[2], dead)
-    redis.call('HDEL', KEYS[3], dead)
-    redis.call('HDEL', KEYS[4], dead)
-    redis.call('HDEL', ARGV[5] .. 'turns', dead)
-    redis.call('HDEL', ARGV[5] .. 'counts', 'inbox:' .. dead)
-    redis.call('DEL', ARGV[5] .. 'inbox:' .. dead)
-  end
-end
-return {'ok', dead and 1 or 0}
+keep('state', 'nodes', 'info', 'names', 'held', 'shared', 'of:' .. me, 'turns', 'counts', 'inbox:' .. me, 'all')
+local function dead() return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', clock, 'LIMIT', 0, 1)[1] end
+local left = tonumber(ARGV[5])
+while left > 0 and dead() do left = sweep(dead(), left) end
+return {'ok', dead() and 1 or 0}
 """
 )
-"""Renew the lease of a node, and sweep up some names of one whose lease has ended."""
+"""Renew the lease of a node, and free names of those whose leases have ended. The answer: 1 if there are more."""
 
 LEAVE = Script(
     MEMBER
+    + SWEEP
     + """
+-- KEYS: state, nodes, info, names; ARGV: epoch, incarnation, how many names to sweep up
 redis.call('ZADD', KEYS[2], clock, me)
+sweep(me, tonumber(ARGV[3]))
 return {'ok'}
 """
 )
-"""End the lease of a node."""
+"""End the lease of a node, and free some of the names that it still has. Others free the rest."""
 
 CLAIMS = Script(
     MEMBER
     + ADD
+    + SHARED
     + """
 -- KEYS: state, nodes, of:incarnation
 -- ARGV: epoch, incarnation, prefix, turn, then three for each: what, key without prefix, number
-local last, turn = tonumber(redis.call('HGET', ARGV[3] .. 'turns', me) or '0'), tonumber(ARGV[4])
+local last, turn = tonumber(redis.call('HGET', prefix .. 'turns', me) or '0'), tonumber(ARGV[4])
 if turn < last then return {'late'} end
-if turn > last then redis.call('HSET', ARGV[3] .. 'turns', me, turn) end
+if turn > last then redis.call('HSET', prefix .. 'turns', me, turn) end
 local answers = {}
 local wait = number('until') - clock
 local function note(name) redis.call('SADD', KEYS[3], name) end
 local function forget(name) redis.call('SREM', KEYS[3], name) end
 local function take(name, age)
   local fence = redis.call('HINCRBY', state, 'fence', 1)
-  redis.call('SET', ARGV[3] .. name, me .. '|' .. fence .. '|' .. clock - age)
+  redis.call('HSET', prefix .. 'held', name, me .. '|' .. fence .. '|' .. clock - age)
   note(name)
   return fence
 end
 local function share(what, name)
   if what == 'join' then
-    redis.call('HSET', ARGV[3] .. name, me, 1)
-    note(name)
+    local all = redis.call('HGET', prefix .. 'shared', name) or ' '
+    if not string.find(all, ' ' .. me .. ' ', 1, true) then
+      redis.call('HSET', prefix .. 'shared', name, all .. me .. ' ')
+      note(name)
+    end
     return {'held', 1}
   end
-  redis.call('HDEL', ARGV[3] .. name, me)
+  part(me, name)
   forget(name)
   return {'free'}
 end
 local function claim(what, name, value)
-  local entry = redis.call('GET', ARGV[3] .. name) or ''
+  local entry = redis.call('HGET', prefix .. 'held', name) or ''
   local holder, fence, since = string.match(entry, '^([^|]*)|([^|]*)|(.*)$')
   if what == 'release' then
     if holder == me and (value == 0 or tonumber(fence) == value) then
-      redis.call('DEL', ARGV[3] .. name)
+      redis.call('HDEL', prefix .. 'held', name)
       forget(name)
     end
     return {'free'}
@@ -200,8 +240,8 @@ local function claim(what, name, value)
       return {'taken', holder}
     end
     local arguments = {key = name, fence = tonumber(fence)}
-    add(ARGV[3], 'inbox:' .. holder, cjson.encode({what = 'lost', arguments = arguments}), '')
-    redis.call('SREM', ARGV[3] .. 'of:' .. holder, name)
+    add('inbox:' .. holder, cjson.encode({what = 'lost', arguments = arguments}), '')
+    redis.call('SREM', prefix .. 'of:' .. holder, name)
   elseif what == 'claim' and wait > 0 then
     return {'wait', wait}
   end
@@ -215,6 +255,7 @@ for i = 5, #ARGV, 3 do
     answers[#answers + 1] = claim(what, name, tonumber(ARGV[i + 2]))
   end
 end
+keep('held', 'shared', 'of:' .. me, 'turns')
 return {'ok', answers}
 """
 )
@@ -236,9 +277,9 @@ ORDER = Script(
 -- ARGV: epoch, incarnation, prefix, header, payload, kept (ms), how they are named: all, incarnations or names; who
 local reached = {}
 local function give(stream)
-  add(ARGV[3], stream, ARGV[4], ARGV[5])
-  redis.call('XTRIM', ARGV[3] .. stream, 'MINID', string.format('%.0f', math.max(clock - ARGV[6], 0)))
-  redis.call('XTRIM', ARGV[3] .. stream, 'MAXLEN', '~', 10000)
+  add(stream, ARGV[4], ARGV[5])
+  redis.call('XTRIM', prefix .. stream, 'MINID', string.format('%.0f', math.max(clock - ARGV[6], 0)))
+  redis.call('XTRIM', prefix .. stream, 'MAXLEN', '~', 10000)
 end
 local function name_of(incarnation) return redis.call('HGET', KEYS[3], incarnation) or '' end
 local wanted = {}
@@ -272,12 +313,11 @@ NOW = Script(CLOCK + "return {clock}")
 HOLDERS = Script(
     MEMBER
     + """
--- KEYS: state, nodes, names, the name, the shared name; ARGV: epoch, incarnation
-local holders = redis.call('HKEYS', KEYS[5])
-local holder = string.match(redis.call('GET', KEYS[4]) or '', '^[^|]+')
-if holder then holders[#holders + 1] = holder end
+-- KEYS: state, nodes, names, then the prefix with the name, and with the shared name; ARGV: epoch, incarnation
+local function value(hash, key) return redis.call('HGET', prefix .. hash, string.sub(key, #prefix + 1)) or '' end
+local holders = string.match(value('held', KEYS[4]), '^[^|]*') .. value('shared', KEYS[5])
 local living = {}
-for _, each in ipairs(holders) do
+for each in string.gmatch(holders, '%S+') do
   if alive(each) then living[#living + 1] = redis.call('HGET', KEYS[3], each) or '' end
 end
 return {'ok', living}

@@ -27,6 +27,7 @@ class NewcomersWithoutEngine(Enum):
     """What becomes of newcomers while the engine cannot be asked."""
 
     REFUSE = "refuse"
+    """They wait, and are refused if the engine is not back in time."""
     ALONE = "alone"
     """They are linked; their names are unique on their node only until the engine is back."""
 
@@ -90,4 +91,4 @@ class FleetSettings:
     @property
     def shared(self) -> str:
         """What must be the same for all nodes of a fleet, as text."""
-        return json.dumps({"lease": self.lease, "on_lease_lost": self.on_lease_lost.value}, sort_keys=True)
+        return json.dumps({"lease": float(self.lease), "on_lease_lost": self.on_lease_lost.value}, sort_keys=True)
