@@ -19,7 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 
-from twisted_repeater.errors import ConnectingError, DuplicateClient, Replaced
+from twisted_repeater.errors import ConnectingError, DuplicateClient
 from twisted_repeater.model import SameName
 from twisted_repeater.redis_fleet import _node, _reader
 from twisted_repeater.redis_fleet._address import EngineAddress
@@ -63,12 +63,12 @@ class World:
         path: the Unix socket of the engine, whose data are the world's.
     """
 
-    def __init__(self, path: str, **settings: Any) -> None:
+    def __init__(self, path: str, same_name: SameName = SameName.REFUSE, **settings: Any) -> None:
         self._engine = redis.UnixDomainSocketConnection(path=path, protocol=2)
         self._texts: dict[bytes, bytes] = {}
         self._timed = False
         self.settings = settings
-        self.same_name = SameName.REFUSE
+        self.same_name = same_name
         self.now = 0.0
         self.skew = 0
         self.runs = 0
@@ -359,6 +359,13 @@ class Site:
         self.lines: list[Line] = []
         self.links: Counter[str] = Counter()
         self.pending: list[tuple[str, Deferred[None]]] = []
+        self.errors: list[Exception] = []
+        """Why clients were refused."""
+        self.contests = 0
+        self.refusal: Exception | None = None
+        """Why clients of other nodes do not get the names of its clients, if they do not."""
+        if world.same_name is SameName.REFUSE:
+            self.refusal = DuplicateClient("it is linked")
         address = EngineAddress("engine")
         settings = FleetSettings(address=address, node=name, lease=LEASE, timeout=1.0, **world.settings)
         self.node = Node(settings, self.clock, self)
@@ -384,6 +391,7 @@ class Site:
         def refused(failure: Any) -> None:
             self.pending.remove(entry)
             failure.trap(ConnectingError, CancelledError)
+            self.errors.append(failure.value)
 
         done.addCallbacks(linked, refused)
 
@@ -432,13 +440,12 @@ class Site:
         if order.what == "lost":
             self.claims.lost(key, order.arguments["fence"])
             return
+        self.contests += 1
         if self.links[key]:
-            if self.world.same_name is SameName.REFUSE:
-                raise DuplicateClient("it is linked")
+            if self.refusal is not None:
+                raise self.refusal
             await deferLater(self.clock, ENDS_WITHIN)
             self.close(key)
-        if self.pending and self.pending[-1][0] == "never":
-            raise Replaced("another comes")
         await self.claims.contested(key)
 
     async def joined(self, last: bytes) -> None:

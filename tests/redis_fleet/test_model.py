@@ -39,10 +39,10 @@ class Fleet(RuleBasedStateMachine):
         """Start the nodes."""
         self.world = World(
             self.path,
+            same_name,
             on_lease_lost=OnLeaseLost.CLOSE if close else OnLeaseLost.KEEP,
             newcomers=NewcomersWithoutEngine.ALONE if alone else NewcomersWithoutEngine.REFUSE,
         )
-        self.world.same_name = same_name
         self.exclusive = close and not alone and same_name is not SameName.SHARE
         self.kind = "shared:t:" if same_name is SameName.SHARE else "name:t:"
         self.names = 0
