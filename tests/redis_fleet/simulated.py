@@ -7,17 +7,19 @@ each node has a clock of its own, and a restart of the engine is an event that a
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum, auto
 from hashlib import sha1
 from typing import Any
 from unittest import mock
 
 import redis
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock, deferLater
+from twisted.python.failure import Failure
 
-from twisted_repeater.errors import ConnectingError, DuplicateClient, Replaced
+from twisted_repeater.errors import ConnectingError, DuplicateClient
 from twisted_repeater.model import SameName
 from twisted_repeater.redis_fleet import _node, _reader
 from twisted_repeater.redis_fleet._address import EngineAddress
@@ -25,6 +27,7 @@ from twisted_repeater.redis_fleet._claims import Claims
 from twisted_repeater.redis_fleet._engine import EngineError, Facts
 from twisted_repeater.redis_fleet._node import Node
 from twisted_repeater.redis_fleet._orders import Order, Orders
+from twisted_repeater.redis_fleet._scripts import NOW, RENEW
 from twisted_repeater.redis_fleet._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost
 
 __all__ = ["Mode", "Site", "World"]
@@ -33,6 +36,10 @@ TIME = "redis.call('TIME')"
 OUR_TIME = "(function() local t = redis.call('GET', 'time') return {math.floor(t / 1000), t % 1000 * 1000} end)()"
 START = 1_700_000_000_000
 LEASE = 4.0
+STEP = 0.5
+"""Seconds by which time goes on at most before everybody looks."""
+QUIET = {RENEW._hash, NOW._hash}
+"""Scripts that give no orders."""
 RETRY = 0.3
 """Seconds between two attempts of a node to connect."""
 ENDS_WITHIN = 0.3
@@ -56,21 +63,26 @@ class World:
         path: the Unix socket of the engine, whose data are the world's.
     """
 
-    def __init__(self, path: str, **settings: Any) -> None:
-        self._engine = redis.UnixDomainSocketConnection(path=path)
+    def __init__(self, path: str, same_name: SameName = SameName.REFUSE, **settings: Any) -> None:
+        self._engine = redis.UnixDomainSocketConnection(path=path, protocol=2)
         self._texts: dict[bytes, bytes] = {}
         self._timed = False
         self.settings = settings
-        self.same_name = SameName.REFUSE
+        self.same_name = same_name
         self.now = 0.0
         self.skew = 0
         self.runs = 0
+        self.changes = 0
+        """How many commands there were that may have changed something."""
         self.down = False
         self.sites: list[Site] = []
         self.late: deque[tuple[Any, ...]] = deque()
         """Commands on connections that their nodes have given up, which the engine has not got yet."""
+        self.failures: list[Failure] = []
         self.saved: dict[bytes, bytes] = {}
+        self._here: Site | None = None
         self._patches = [mock.patch.object(module, "Connection", self._connection) for module in (_node, _reader)]
+        self._patches.append(mock.patch.object(_node, "elapsed", self._elapsed))
         for patch in self._patches:
             patch.start()
         self.raw("FLUSHALL")
@@ -84,6 +96,19 @@ class World:
     def _connection(self, address: Any, clock: SiteClock, *rest: Any) -> Line:
         return Line(self, clock, *rest)
 
+    @contextmanager
+    def at(self, site: Site) -> Iterator[None]:
+        """Let this node do something, by its own clock."""
+        before, self._here = self._here, site
+        try:
+            yield
+        finally:
+            self._here = before
+
+    def _elapsed(self) -> float:
+        assert self._here is not None
+        return self._here.clock.seconds()
+
     def raw(self, *words: Any) -> Any:
         """Run a command."""
         self._engine.send_command(*words)
@@ -95,6 +120,7 @@ class World:
             self.raw("SET", "time", START + self.skew + round(self.now * 1000))
             self._timed = True
         if words[0] in ("EVAL", "EVALSHA"):
+            self.changes += words[1] not in QUIET
             words = self._with_our_time(words)
         elif words[0] == "XREAD":
             words = (*words[:3], *words[5:])
@@ -117,13 +143,14 @@ class World:
         """Start a node. Its clock goes at this rate."""
         site = Site(self, name, rate)
         self.sites.append(site)
-        site.node.start()
+        with self.at(site):
+            site.node.start()
         return site
 
     def tick(self, seconds: float) -> None:
         """Let time pass, in small steps."""
         while seconds > 0.001:
-            step = min(seconds, 0.25)
+            step = min(seconds, STEP)
             seconds -= step
             self.now += step
             self._timed = False
@@ -133,7 +160,7 @@ class World:
 
     def flow(self) -> None:
         """Let everything happen that happens at once."""
-        for _ in range(4):
+        for _ in range(3):
             for site in self.sites:
                 site.clock.advance(0)
                 for line in site.lines:
@@ -158,11 +185,10 @@ class World:
             for key, value in self.saved.items() if saved else ():
                 self.raw("RESTORE", key, 0, value)
         self.raw("SCRIPT", "FLUSH")
-        self.late.clear()
         for site in self.sites:
             for line in site.lines:
-                line.requests = [request for request in line.requests if request.answer is not None]
                 line.lose("the engine has ended")
+        self.late.clear()
 
     def come_late(self) -> None:
         """Let the engine get a command of a connection that was given up."""
@@ -178,6 +204,11 @@ class SiteClock(Clock):
 
     site: Site
 
+    def advance(self, amount: float) -> None:
+        """See `Clock`."""
+        with self.site.world.at(self.site):
+            super().advance(amount)
+
 
 class Request:
     """A command on its way, or its answer on its way back."""
@@ -186,6 +217,7 @@ class Request:
         self.words = words
         self.sent = sent
         self.answer: Any = None
+        """A tuple of the engine's answer, when it has got the command."""
         self.done: Deferred[Any] = Deferred()
 
 
@@ -209,16 +241,19 @@ class Line:
         self._up = up
         self._down = down
         self._lives = self._stopped = False
+        self._seen = -1
+        """How many changes there were when there was nothing to read."""
         clock.site.lines.append(self)
 
     def start(self) -> None:
         """See `Connection`."""
-        Deferred.fromCoroutine(self._run()).addErrback(lambda failure: failure.trap(CancelledError))
+        Deferred.fromCoroutine(self._run()).addErrback(self._world.failures.append)
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         """See `Connection`."""
         self._stopped = True
         self.lose("stopped")
+        return succeed(None)
 
     def abort(self, why: str = "given up") -> None:
         """See `Connection`."""
@@ -230,7 +265,8 @@ class Line:
         """Lose the connection."""
         if self._lives:
             self._lives = False
-            self._end(why)
+            with self._world.at(self._clock.site):
+                self._end(why)
 
     def call(self, *words: Any) -> Deferred[Any]:
         """See `Connection`."""
@@ -238,6 +274,7 @@ class Line:
             return fail(EngineError(self.problem or "lost"))
         request = Request(words, self._clock.seconds())
         self.requests.append(request)
+        self._clock.callLater(self._timeout, self._look, request)
         if self._clock.site.mode is Mode.FAST:
             self.flow()
         return request.done
@@ -255,7 +292,8 @@ class Line:
         if request.answer is not None:
             del self.requests[0]
             (answer,) = request.answer
-            request.done.errback(answer) if isinstance(answer, Exception) else request.done.callback(answer)
+            with self._world.at(self._clock.site):
+                request.done.errback(answer) if isinstance(answer, Exception) else request.done.callback(answer)
             return True
         for request in self.requests:
             if request.answer is None:
@@ -263,15 +301,20 @@ class Line:
         return False
 
     def _take(self, request: Request) -> bool:
+        reads = request.words[0] == "XREAD"
+        waits = reads and self._clock.seconds() - request.sent < request.words[4] / 1000
+        if waits and self._seen == self._world.changes:
+            return False
         try:
             answer = self._world.run(*request.words)
         except EngineError as error:
             answer = error
         except redis.ResponseError as error:
             raise AssertionError(f"the engine finds a mistake: {error}") from error
-        if answer is None and request.words[0] == "XREAD":
-            if self._clock.seconds() - request.sent < request.words[4] / 1000:
-                return False  # it waits
+        if answer is None and reads:
+            self._seen = self._world.changes
+            if waits:
+                return False
         request.answer = (answer,)
         return True
 
@@ -287,10 +330,12 @@ class Line:
                     self.abort(str(error))
             while self._lives:
                 await deferLater(self._clock, RETRY)
-                if self.requests and self._clock.seconds() - self.requests[0].sent >= self._timeout:
-                    self.lose("no answer")
             if not self._stopped:
                 await deferLater(self._clock, RETRY)
+
+    def _look(self, request: Request) -> None:
+        if request in self.requests:
+            self.lose("no answer")
 
     def _end(self, why: str) -> None:
         requests, self.requests = self.requests, []
@@ -314,6 +359,13 @@ class Site:
         self.lines: list[Line] = []
         self.links: Counter[str] = Counter()
         self.pending: list[tuple[str, Deferred[None]]] = []
+        self.errors: list[Exception] = []
+        """Why clients were refused."""
+        self.contests = 0
+        self.refusal: Exception | None = None
+        """Why clients of other nodes do not get the names of its clients, if they do not."""
+        if world.same_name is SameName.REFUSE:
+            self.refusal = DuplicateClient("it is linked")
         address = EngineAddress("engine")
         settings = FleetSettings(address=address, node=name, lease=LEASE, timeout=1.0, **world.settings)
         self.node = Node(settings, self.clock, self)
@@ -324,7 +376,8 @@ class Site:
 
     def claim(self, key: str, timeout: float) -> None:
         """A client comes."""
-        done = Deferred.fromCoroutine(self.claims.claim(key, self.world.same_name, timeout))
+        with self.world.at(self):
+            done = Deferred.fromCoroutine(self.claims.claim(key, self.world.same_name, timeout))
         entry = (key, done)
         self.pending.append(entry)
 
@@ -338,6 +391,7 @@ class Site:
         def refused(failure: Any) -> None:
             self.pending.remove(entry)
             failure.trap(ConnectingError, CancelledError)
+            self.errors.append(failure.value)
 
         done.addCallbacks(linked, refused)
 
@@ -345,7 +399,14 @@ class Site:
         """A client goes, if there is one."""
         if self.links[key]:
             self.links[key] -= 1
-            self.claims.release(key)
+            with self.world.at(self):
+                self.claims.release(key)
+
+    def cancel(self) -> None:
+        """The client that has waited longest goes, if there is one."""
+        if self.pending:
+            with self.world.at(self):
+                self.pending[0][1].cancel()
 
     def close(self, key: str) -> None:
         """All clients of a name go."""
@@ -355,11 +416,16 @@ class Site:
     def die(self) -> None:
         """The process ends, without a word."""
         self.world.sites.remove(self)
-        for line in self.lines:
-            line.stop()
+        with self.world.at(self):
+            for line in self.lines:
+                line.stop()
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """The process ends in good order."""
+        with self.world.at(self):
+            Deferred.fromCoroutine(self._leave())
+
+    async def _leave(self) -> None:
         for key in list(self.links):
             self.close(key)
         await self.claims.stop()
@@ -374,13 +440,12 @@ class Site:
         if order.what == "lost":
             self.claims.lost(key, order.arguments["fence"])
             return
+        self.contests += 1
         if self.links[key]:
-            if self.world.same_name is SameName.REFUSE:
-                raise DuplicateClient("it is linked")
+            if self.refusal is not None:
+                raise self.refusal
             await deferLater(self.clock, ENDS_WITHIN)
             self.close(key)
-        if self.pending and self.pending[-1][0] == "never":
-            raise Replaced("another comes")
         await self.claims.contested(key)
 
     async def joined(self, last: bytes) -> None:
@@ -412,4 +477,5 @@ class Site:
     def is_well(self) -> bool:
         """Whether it is a member that says and hears everything at once, and has nothing left to do."""
         idle = all(line.problem is None and len(line.requests) <= 1 for line in self.lines)
-        return self.mode is Mode.FAST and self.node.is_member and idle
+        with self.world.at(self):
+            return self.mode is Mode.FAST and self.node.is_member and idle
