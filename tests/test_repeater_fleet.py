@@ -197,7 +197,7 @@ class NameTests(PeerCase):
                 self.assertEqual(bob.seen[1:], [LOST])
 
     async def test_while_a_client_is_linked(self) -> None:
-        """A client whose name is lost while its server is dialled is refused for that reason, whatever the dial does."""
+        """A client whose name is lost while its server is dialled is refused for it, whatever the dial does."""
         for lose in (RepeaterEntrant.lease_endangered, RepeaterEntrant.lease_lost, lose_alice):
             dials = Dials()
             world = await self.world(via=dials)

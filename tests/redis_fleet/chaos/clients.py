@@ -149,6 +149,8 @@ class Client:
         """Whether it is to come back."""
         self.visit: Visit | None = None
         self.linked = False
+        self.has_rival = False
+        """Whether others have its name."""
         self._number = number
         self._port = port
         self._visits = 0
@@ -180,9 +182,9 @@ class Client:
         self.linked = True
         self._failures = 0
         now = time.monotonic()
-        if self._gone_at is not None:
+        if self._gone_at is not None and not self.has_rival:
             self.judge.absences.append(now - self._gone_at)
-            self._gone_at = None
+        self._gone_at = None
 
     def is_gone(self, visit: Visit) -> None:
         """The connection is gone."""

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from twisted_repeater.faults import Down, Fault, Latency, Timeout
@@ -47,11 +48,14 @@ class Events:
     async def run(self, seconds: float) -> None:
         """Let things happen for so long, and wait for the end of the last."""
         ends = time.monotonic() + seconds
+        counts = LoopingCall(lambda: self.tell(f"{len(self.world.linked)} names are linked"))
+        counts.start(1.0)
         calls = Deferred.fromCoroutine(self._let_happen(self._calls_to_make(), ends, self.peace / 4))
         await self._let_happen(self._troubles(), ends, self.peace)
         await calls
         for running in self._running:
             await running
+        counts.stop()
 
     async def _let_happen(self, kinds: list[tuple[str, Happening]], ends: float, peace: float) -> None:
         random = Random(f"{kinds[0][0]} {self.world.settings.seed}")

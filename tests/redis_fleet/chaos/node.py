@@ -123,8 +123,7 @@ class Node(LineReceiver):
 
     async def do_drain(self, over: float) -> None:
         """Drain the repeater, and leave the fleet."""
-        if hasattr(self.repeater, "drain"):
-            await self.repeater.drain(over)
+        await self.repeater.drain(over)
         await self.do_leave()
 
     async def do_leave(self) -> None:

@@ -151,6 +151,7 @@ class World:
                 pace=settings.pace,
                 patience=settings.lease * 2,
             )
+            client.has_rival = number % names + names < settings.clients or number >= names
             self.clients.append(client)
             client.come(within=2.0)
 
