@@ -185,10 +185,16 @@ class Wire:
 
 
 class StoppedReactor(Clock):
-    """The reactor, with a clock that only `advance` moves."""
+    """The reactor, with a clock that only `advance` moves. What is to be done at once has the reactor's next turn."""
+
+    def callLater(self, delay: float, call: Any, *args: Any, **kw: Any) -> Any:
+        """See `IReactorTime`."""
+        if delay <= 0:
+            return reactor.callLater(0, call, *args, **kw)
+        return super().callLater(delay, call, *args, **kw)
 
     def advance(self, amount: float) -> None:
-        """Let time pass, and do what is due by now. What is to follow at once has its turn next time, as it should."""
+        """Let time pass, and do what is due by now."""
         self.rightNow += amount
         due = [call for call in self.calls if call.getTime() <= self.rightNow]
         for call in due:
