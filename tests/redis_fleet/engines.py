@@ -19,10 +19,12 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 import redis
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
 from twisted_repeater import Repeater, dialects
@@ -187,11 +189,12 @@ class Wire:
 class StoppedReactor(Clock):
     """The reactor, with a clock that only `advance` moves. What is to be done at once has the reactor's next turn."""
 
-    def callLater(self, delay: float, call: Any, *args: Any, **kw: Any) -> Any:
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:  # noqa: A002
         """See `IReactorTime`."""
         if delay <= 0:
-            return reactor.callLater(0, call, *args, **kw)
-        return super().callLater(delay, call, *args, **kw)
+            soon: IDelayedCall = reactor.callLater(0, callable, *args, **kw)
+            return soon
+        return super().callLater(delay, callable, *args, **kw)
 
     def advance(self, amount: float) -> None:
         """Let time pass, and do what is due by now."""

@@ -353,8 +353,9 @@ class TimeTests(ConnectionCase):
         """Each call has its own deadline."""
         clock, engine = StoppedReactor(), self.start_engine()
         connection = await self.usable(self.connect(engine.address, timeout=2, on=clock))
-        await connection.call("PING")
-        clock.advance(1)
+        for pause in (2, 1):
+            await connection.call("PING")
+            clock.advance(pause)
         waiting = connection.call("BLPOP", "list", 0)
         clock.advance(1.5)
         clock.advance(0)
