@@ -1,8 +1,8 @@
 """The repeaters of a process as a Twisted service: their ports are bound before privileges are given up.
 
-From start to end: all ports are bound, then all repeaters begin, then systemd is told. SIGHUP and the administration
-reload; see `changes`. SIGTERM drains: readiness turns false, the ports are closed, links end as they rest. Then all
-links are closed, and last the administration.
+From start to end: all ports are bound, then the process joins its fleet and all repeaters begin, then systemd is told.
+SIGHUP and the administration reload; see `changes`. SIGTERM drains: readiness turns false, the ports are closed, links
+end as they rest. Then all links are closed, the process leaves its fleet, and last the administration ends.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from twisted.python.failure import Failure
 from .._sockets.descriptors import raise_soft_limit
 from .._text import printable, text_of
 from .._types import Reactor
+from ..fleet import Entry, Fleet
 from ..tls_options import look_at_certificates, reload_certificates
 from .admin_port import AdminPort
+from .app import Application
 from .changes import Change, ChangeError, ReloadAnswer, with_certificates
 from .draining import Draining
 from .filter_modules import FilterModules
+from .fleet_member import FleetMember
 from .hosted import Hosted, filters_of
 from .loading import LoadingError
 from .logs import Logs
@@ -75,6 +78,7 @@ class RepeaterService(Service):
         self.hosted: dict[str, Hosted] = {}
         """The repeaters, by name."""
         self._logs = self._make_logs(twistd)
+        self._member = FleetMember(self, settings, reactor)
         load_from_here(settings)
         for repeater in settings.repeaters.values():  # first: a module that a dialect has loaded is never reloaded
             self.hosted[repeater.name] = self.host(plan_of(repeater, reactor))
@@ -88,6 +92,8 @@ class RepeaterService(Service):
         self._leaving: dict[Hosted, Draining] = {}
         """Repeaters that are drained."""
         self._draining = False
+        self._over: float | None = None
+        """For how many seconds links may go on while the process is drained, if whoever drains it has said so."""
         self._reload = Reload(self, reactor)
         self._certificates = TimerService(LOOK_EVERY, look_at_certificates)
         self._certificates.clock = reactor
@@ -103,6 +109,7 @@ class RepeaterService(Service):
     def host(self, plan: Plan) -> Hosted:
         """Make a repeater of the process, which does nothing yet."""
         observed = bool(self.settings.values["admin"])
+        self._member.introduce(plan.app)
         return Hosted(plan, self.reactor, observed=observed, reload=self._reload_one)
 
     def _make_logs(self, twistd: Mapping[str, Any] | None) -> Logs:
@@ -143,14 +150,16 @@ class RepeaterService(Service):
     async def _bind(self) -> None:
         """Bind all ports. Nobody is accepted yet."""
         raise_soft_limit(self.reactor)
+        self._member.enter()
         for hosted in self.hosted.values():
-            await self._named(hosted, hosted.bind())
+            await self._named(hosted, hosted.bind(self.fleet_for(hosted.name)))
         await self._admin.bind(self)
 
     async def _begin(self) -> None:
         """Let all repeaters begin. Not before the service starts: by then twistd has forked, and has its final user."""
         if self._error is not None:
             return
+        self._member.start()
         for hosted in self.hosted.values():
             await self._named(hosted, hosted.begin(filters_of(hosted.name, self.modules.filters)))
             hosted.log_start()
@@ -200,6 +209,7 @@ class RepeaterService(Service):
         if self._draining:
             return ["draining"]
         reasons = [(name, hosted.unready()) for name, hosted in self.hosted.items()]
+        reasons.append(("fleet", self._member.unready()))
         return [f"{name}: {reason}" for name, reason in reasons if reason]
 
     def reload(self) -> list[ReloadAnswer]:
@@ -213,6 +223,37 @@ class RepeaterService(Service):
     def drain(self) -> None:
         """End as after SIGTERM. See `Administered`."""
         signal.raise_signal(signal.SIGTERM)
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet that the process belongs to. See `Administered`."""
+        return self._member.fleet
+
+    @property
+    def entry(self) -> Entry:
+        """The part of the process itself in its fleet. See `Administered`."""
+        return self._member.entry
+
+    def fleet_for(self, name: str) -> Fleet | None:
+        """Return the fleet that a repeater is to enter; ``None`` if it belongs to none.
+
+        Raises:
+            ValueError: another repeater of this name has not left it yet.
+        """
+        return self._member.fleet_for(drained=any(hosted.name == name for hosted in self._leaving))
+
+    # -- FleetProcess -----------------------------------------------------------------------------------------
+
+    @property
+    def applications(self) -> list[Application]:
+        """See `FleetProcess`."""
+        return [hosted.app for hosted in dict.fromkeys((*self.hosted.values(), *self._leaving))]
+
+    def drain_over(self, over: float | None) -> None:
+        """See `FleetProcess`."""
+        if not (self._draining or self._signals.first):  # a second signal would abort
+            self._over = over
+            self.drain()
 
     # -- reload -----------------------------------------------------------------------------------------------
 
@@ -263,6 +304,7 @@ class RepeaterService(Service):
             await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
         self._drain_no_longer()
         await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
+        await self._member.stop()
         await self._admin.stop()
         self._reload.stop()
         self._signals.stop()
@@ -272,15 +314,18 @@ class RepeaterService(Service):
     def _longest_end(self) -> float:
         limits = [hosted.settings.values["limits"] for hosted in self.hosted.values()]
         closing = max((max(each.linger, each.close_timeout) for each in limits), default=0.0)
-        return float(self.settings.values["drain-timeout"]) + closing + MORE
+        return self._drain_timeout() + closing + MORE
+
+    def _drain_timeout(self) -> float:
+        return float(self.settings.values["drain-timeout"]) if self._over is None else self._over
 
     async def _drain_one(self, hosted: Hosted) -> None:
         """Drain a repeater, and end it."""
         self._admin.release_held(hosted.name)
         draining = self._leaving.get(hosted)
         if draining is None and hosted.bound:
-            timeout = self.settings.values["drain-timeout"]
-            draining = self._leaving[hosted] = Draining(hosted.repeater, timeout, self.reactor, hosted.name)
+            draining = Draining(hosted.repeater, self._drain_timeout(), self.reactor, hosted.name)
+            self._leaving[hosted] = draining
             draining.start()
         if draining is not None:
             await draining.wait()
