@@ -67,6 +67,7 @@ class Repeater:
         is_client_allowed: Callable[[str], object] = everyone,
         listen_port: int | None = None,
         listen: str | IStreamServerEndpoint | None = None,
+        share_port: bool = False,
         server_ip: str | None = None,
         server_port: int | None = None,
         server: str | IStreamClientEndpoint | None = None,
@@ -91,6 +92,9 @@ class Repeater:
             listen: instead of ``listen_port``, a server endpoint or its description, such as
                 ``tcp:9000:interface=127.0.0.1``. The listen queue is as long as the system allows, unless the
                 description says ``backlog=``. An endpoint object has a listen queue of its own.
+            share_port: let other processes of this user listen at the same port, if they set this, too
+                (``SO_REUSEPORT``). Linux spreads the connections over them. It needs ``listen_port``, or the
+                description of ``tcp:``, ``tcp6:`` or ``ssl:``.
             server_ip: the address or the host name of the server.
             server_port: the TCP port of the server.
             server: instead of ``server_ip`` and ``server_port``, a client endpoint or its description, such as
@@ -112,7 +116,8 @@ class Repeater:
         Returns:
             A Deferred of a repeater, which accepts clients from `start` on. It fails with Twisted's error if the port
             cannot be bound, `MultipleVersionsError` if the dialect states several versions, ``TypeError`` or
-            ``ValueError`` for wrong arguments, for a name that another repeater of the process has in the fleet, and for limits that need too many file descriptors.
+            ``ValueError`` for wrong arguments, for limits that need too many file descriptors, and for a
+            ``repeater_name`` that another repeater of this process has in the fleet.
         """
         return Deferred.fromCoroutine(
             cls._create(
@@ -120,6 +125,7 @@ class Repeater:
                 (server, server_ip, server_port),
                 reactor,
                 fleet,
+                share_port,
                 observers=observers,
                 send_proxy=send_proxy,
                 dialect=dialect,
@@ -139,6 +145,7 @@ class Repeater:
         server: tuple[str | IStreamClientEndpoint | None, str | None, int | None],
         reactor: Reactor,
         fleet: Fleet | None,
+        share_port: bool,
         observers: Iterable[Observer],
         **others: Any,
     ) -> Repeater:
@@ -147,7 +154,7 @@ class Repeater:
         settings = with_own_defaults(Settings(observers=tuple(observers), **others))
         settings.dialect.check_framings(settings.limits)  # one that fails must fail now, not with each client
         dial = server_dialler(settings, reactor, *server)
-        listening = listener(reactor, *listen)
+        listening = listener(reactor, *listen, shared=share_port)
         claimed = claim(settings.limits, reactor)
         try:
             factory = RepeaterFactory(settings, claim=claimed, clock=reactor, dial=dial)

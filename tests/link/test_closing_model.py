@@ -22,6 +22,7 @@ from twisted_repeater._link.pair import Pair
 from twisted_repeater._sockets.socket_state import HangUp
 from twisted_repeater.errors import Disconnected
 
+from ..drawn import examples
 from ..peers import SERVER_NAME, RecordingRepeater, frame, hello, kept_by
 
 LIMITS = Limits(close_timeout=5, linger=10, stall_timeout=20)
@@ -378,5 +379,5 @@ class Closing(RuleBasedStateMachine):
         return self.sent[direction] + self.own[side]
 
 
-Closing.TestCase.settings = settings(max_examples=300, stateful_step_count=30, deadline=None, database=None)
+Closing.TestCase.settings = settings(max_examples=examples(300), stateful_step_count=30, deadline=None, database=None)
 ClosingModelTests = Closing.TestCase

@@ -342,7 +342,7 @@ class EndTests(ServiceCase):
         service._signals.first = signal.SIGTERM
         await service.entry.call(Call("drain", {"over": 1}), timeout=5)
         self.assertEqual((service._drain_timeout(), signals), (0.5, [signal.SIGTERM]))
-        self.assertEqual(service.applications, [service.hosted["repeater"].app])
+        self.assertEqual(service.everyone, [service.hosted["repeater"]])
 
     async def test_removed(self) -> None:
         """A repeater that was removed is drained; the end of the process waits for it, too."""

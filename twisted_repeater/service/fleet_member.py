@@ -19,6 +19,7 @@ from .settings import ProcessSettings, located
 
 if TYPE_CHECKING:
     from ..redis_fleet import RedisFleet
+    from .hosted import Hosted
 
 __all__ = ["SERVICE", "FleetMember", "ServiceEntrant", "check_fleet"]
 
@@ -84,8 +85,8 @@ class FleetProcess(Protocol):
     """What a node needs of its process."""
 
     @property
-    def applications(self) -> Iterable[Application]:
-        """The applications of its repeaters."""
+    def everyone(self) -> Iterable[Hosted]:
+        """All its repeaters, also those that are drained."""
 
     def drain_over(self, over: float | None, /) -> None:
         """Drain the process, unless it is being drained."""
@@ -138,16 +139,13 @@ class FleetMember:
             redis, self._redis = self._redis, None
             await redis.stop()
 
-    def fleet_for(self, *, drained: bool) -> Fleet | None:
+    def fleet_for(self, name: str) -> Fleet | None:
         """Return the fleet that a repeater is to enter; ``None`` if it belongs to none.
 
-        Args:
-            drained: whether another repeater of its name was removed, and is still being drained.
-
         Raises:
-            ValueError: the other one takes part in the fleet under the same name.
+            ValueError: another one of this name was removed, and takes part until it is drained.
         """
-        if self._redis is not None and drained:
+        if self._redis is not None and any(each.name == name and each.bound for each in self._process.everyone):
             raise ValueError("one of this name was removed, and is still being drained: reload again after that")
         return self._redis
 
@@ -164,8 +162,8 @@ class FleetMember:
 
     def _changed(self, problem: str | None) -> None:
         self._told = True
-        for app in list(self._process.applications):
-            app.fleet_changed(problem)
+        for hosted in self._process.everyone:
+            hosted.app.fleet_changed(problem)
 
 
 def check_fleet(settings: ProcessSettings, reactor: Reactor) -> None:

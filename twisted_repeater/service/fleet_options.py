@@ -89,6 +89,7 @@ FLEET = [
         read=not_empty,
         example="edge-1",
         without="`HOST:PID`",
+        numbered=True,
         description="The name of this node, which no other node of the fleet has.",
     ),
     Option(

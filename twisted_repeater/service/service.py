@@ -23,7 +23,6 @@ from .._types import Reactor
 from ..fleet import Entry, Fleet
 from ..tls_options import look_at_certificates, reload_certificates
 from .admin_port import AdminPort
-from .app import Application
 from .changes import Change, ChangeError, ReloadAnswer, with_certificates
 from .draining import Draining
 from .filter_modules import FilterModules
@@ -31,11 +30,12 @@ from .fleet_member import FleetMember
 from .hosted import Hosted, filters_of
 from .loading import LoadingError
 from .logs import Logs
+from .parent_process import ParentProcess
 from .plan import Plan, Wanted, check_reload, load_from_here, plan_of
 from .reload import Reload
 from .settings import ProcessSettings, SettingsError
 from .shutdown_signals import ShutdownSignals
-from .systemd import Systemd
+from .systemd import Systemd, longest_end
 
 __all__ = ["CannotStart", "RepeaterService"]
 
@@ -43,9 +43,6 @@ log: Logger = Logger()
 
 LOOK_EVERY = 60.0
 """How many seconds pass until certificates are looked at although nobody connects."""
-
-MORE = 5.0
-"""How many seconds longer than the longest deadlines systemd is to wait for the end."""
 
 
 class CannotStart(SystemExit, Exception):
@@ -77,8 +74,10 @@ class RepeaterService(Service):
         self.reactor: Reactor = reactor
         self.hosted: dict[str, Hosted] = {}
         """The repeaters, by name."""
+        self._parent = ParentProcess.of_this_process()
         self._logs = self._make_logs(twistd)
-        self._member = FleetMember(self, settings, reactor)
+        self.member: FleetMember = FleetMember(self, settings, reactor)
+        """Its part in a fleet."""
         load_from_here(settings)
         for repeater in settings.repeaters.values():  # first: a module that a dialect has loaded is never reloaded
             self.hosted[repeater.name] = self.host(plan_of(repeater, reactor))
@@ -92,12 +91,11 @@ class RepeaterService(Service):
         self._leaving: dict[Hosted, Draining] = {}
         """Repeaters that are drained."""
         self._draining = False
-        self._over: float | None = None
-        """For how many seconds links may go on while the process is drained, if whoever drains it has said so."""
+        self._over: float | None = None  # for how long links may go on, if whoever drains the process has said so
         self._reload = Reload(self, reactor)
         self._certificates = TimerService(LOOK_EVERY, look_at_certificates)
         self._certificates.clock = reactor
-        self._systemd = Systemd()
+        self._systemd = self._parent or Systemd()
         self._signals = ShutdownSignals(
             reactor, self._abort, (twistd or {}).get("pidfile"), on_alive=self._systemd.alive
         )
@@ -109,7 +107,7 @@ class RepeaterService(Service):
     def host(self, plan: Plan) -> Hosted:
         """Make a repeater of the process, which does nothing yet."""
         observed = bool(self.settings.values["admin"])
-        self._member.introduce(plan.app)
+        self.member.introduce(plan.app)
         return Hosted(plan, self.reactor, observed=observed, reload=self._reload_one)
 
     def _make_logs(self, twistd: Mapping[str, Any] | None) -> Logs:
@@ -119,6 +117,7 @@ class RepeaterService(Service):
         except ValueError as error:
             raise LoadingError(text_of(error)) from error
         logs.names_repeaters = len(self.settings.repeaters) > 1
+        logs.process = "" if self._parent is None else self._parent.number
         return logs
 
     def setServiceParent(self, parent: IServiceCollection) -> None:
@@ -142,6 +141,8 @@ class RepeaterService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._reload.start()
         self._signals.start()
+        if self._parent is not None:
+            self._parent.start(self._obey, self.reactor)
         self._certificates.startService()
         self._binding.addCallback(lambda _: Deferred.fromCoroutine(self._begin())).addErrback(self._failed)
         self._started = True
@@ -150,16 +151,16 @@ class RepeaterService(Service):
     async def _bind(self) -> None:
         """Bind all ports. Nobody is accepted yet."""
         raise_soft_limit(self.reactor)
-        self._member.enter()
+        self.member.enter()
         for hosted in self.hosted.values():
-            await self._named(hosted, hosted.bind(self.fleet_for(hosted.name)))
+            await self._named(hosted, hosted.bind(self.member.fleet_for(hosted.name)))
         await self._admin.bind(self)
 
     async def _begin(self) -> None:
         """Let all repeaters begin. Not before the service starts: by then twistd has forked, and has its final user."""
         if self._error is not None:
             return
-        self._member.start()
+        self.member.start()
         for hosted in self.hosted.values():
             await self._named(hosted, hosted.begin(filters_of(hosted.name, self.modules.filters)))
             hosted.log_start()
@@ -209,7 +210,7 @@ class RepeaterService(Service):
         if self._draining:
             return ["draining"]
         reasons = [(name, hosted.unready()) for name, hosted in self.hosted.items()]
-        reasons.append(("fleet", self._member.unready()))
+        reasons.append(("fleet", self.member.unready()))
         return [f"{name}: {reason}" for name, reason in reasons if reason]
 
     def reload(self) -> list[ReloadAnswer]:
@@ -227,27 +228,17 @@ class RepeaterService(Service):
     @property
     def fleet(self) -> Fleet:
         """The fleet that the process belongs to. See `Administered`."""
-        return self._member.fleet
+        return self.member.fleet
 
     @property
     def entry(self) -> Entry:
         """The part of the process itself in its fleet. See `Administered`."""
-        return self._member.entry
-
-    def fleet_for(self, name: str) -> Fleet | None:
-        """Return the fleet that a repeater is to enter; ``None`` if it belongs to none.
-
-        Raises:
-            ValueError: another repeater of this name has not left it yet.
-        """
-        return self._member.fleet_for(drained=any(hosted.name == name for hosted in self._leaving))
-
-    # -- FleetProcess -----------------------------------------------------------------------------------------
+        return self.member.entry
 
     @property
-    def applications(self) -> list[Application]:
-        """See `FleetProcess`."""
-        return [hosted.app for hosted in dict.fromkeys((*self.hosted.values(), *self._leaving))]
+    def everyone(self) -> list[Hosted]:
+        """All repeaters, also those that are drained. See `FleetProcess`."""
+        return list(dict.fromkeys((*self.hosted.values(), *self._leaving)))
 
     def drain_over(self, over: float | None) -> None:
         """See `FleetProcess`."""
@@ -296,7 +287,7 @@ class RepeaterService(Service):
 
     async def _stop(self) -> None:
         self._draining = True
-        ending = [*self.hosted.values(), *self._leaving]
+        ending = self.everyone
         drains = self._signals.first == signal.SIGTERM
         if drains:
             self._systemd.stopping("draining", self._longest_end())
@@ -304,7 +295,7 @@ class RepeaterService(Service):
             await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
         self._drain_no_longer()
         await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
-        await self._member.stop()
+        await self.member.stop()
         await self._admin.stop()
         self._reload.stop()
         self._signals.stop()
@@ -313,8 +304,7 @@ class RepeaterService(Service):
 
     def _longest_end(self) -> float:
         limits = [hosted.settings.values["limits"] for hosted in self.hosted.values()]
-        closing = max((max(each.linger, each.close_timeout) for each in limits), default=0.0)
-        return self._drain_timeout() + closing + MORE
+        return longest_end(self._drain_timeout(), limits)
 
     def _drain_timeout(self) -> float:
         return float(self.settings.values["drain-timeout"]) if self._over is None else self._over
@@ -336,10 +326,23 @@ class RepeaterService(Service):
         for draining in list(self._leaving.values()):
             draining.stop()
 
+    def _obey(self, order: str) -> None:
+        """Obey the parent."""
+        if order == "drain":
+            self._signals.begin(signal.SIGTERM)
+        elif order == "end":
+            self._signals.begin(signal.SIGINT)
+        elif order == "abort":
+            self._abort()
+        elif order == "reload":
+            self._reload.now()
+        elif callable(signal.getsignal(signal.SIGUSR1)):  # "rotate", if there is a file
+            signal.raise_signal(signal.SIGUSR1)
+
     def _abort(self) -> None:
         """Obey a second signal: do not wait any longer."""
         self._drain_no_longer()
-        for hosted in [*self.hosted.values(), *self._leaving]:
+        for hosted in self.everyone:
             hosted.abort()
 
 
