@@ -241,7 +241,10 @@ class RepeaterService(Service):
 
     def drain_over(self, over: float | None) -> None:
         """See `FleetProcess`."""
-        if not (self._draining or self._signals.first):  # a second signal would abort
+        if self._signals.first:  # a second signal would abort
+            for hosted in self.everyone if self._draining and over is not None else ():
+                hosted.repeater.drain(over)
+        else:
             self._over = over
             self.drain()
 
@@ -293,11 +296,8 @@ class RepeaterService(Service):
             self._admin.release_held()
             await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
         await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
-<<<<<<< HEAD
-        await self.member.stop()
-=======
         self._leaving.clear()
->>>>>>> main
+        await self.member.stop()
         await self._admin.stop()
         self._reload.stop()
         self._signals.stop()
@@ -314,19 +314,9 @@ class RepeaterService(Service):
     async def _drain_one(self, hosted: Hosted) -> None:
         """Drain a repeater, and end it."""
         self._admin.release_held(hosted.name)
-<<<<<<< HEAD
-        draining = self._leaving.get(hosted)
-        if draining is None and hosted.bound:
-            draining = Draining(hosted.repeater, self._drain_timeout(), self.reactor, hosted.name)
-            self._leaving[hosted] = draining
-            draining.start()
-        if draining is not None:
-            await draining.wait()
-=======
         self._leaving[hosted] = None
         if hosted.bound:
-            await hosted.repeater.drain(self.settings.values["drain-timeout"])
->>>>>>> main
+            await hosted.repeater.drain(self._drain_timeout())
         await hosted.end()
         self._leaving.pop(hosted, None)
 
@@ -345,12 +335,7 @@ class RepeaterService(Service):
 
     def _abort(self) -> None:
         """Obey a second signal: do not wait any longer."""
-<<<<<<< HEAD
-        self._drain_no_longer()
         for hosted in self.everyone:
-=======
-        for hosted in [*self.hosted.values(), *self._leaving]:
->>>>>>> main
             hosted.abort()
 
 
