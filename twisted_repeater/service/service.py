@@ -242,7 +242,7 @@ class RepeaterService(Service):
     def drain_over(self, over: float | None) -> None:
         """See `FleetProcess`."""
         if self._signals.first:  # a second signal would abort
-            for hosted in self.everyone if self._draining and over is not None else ():
+            for hosted in self._leaving if over is not None else ():
                 hosted.repeater.drain(over)
         else:
             self._over = over
