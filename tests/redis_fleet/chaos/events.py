@@ -133,7 +133,7 @@ class Events:
         span = Span(time.monotonic())
         self.judge.stops[node.address].append(span)
         node.freeze()
-        await self._lease(0.2, 2.5)
+        await self._lease(0.2, 5.0)
         node.thaw()
         span.end()
 
