@@ -120,6 +120,8 @@ class Closing(RuleBasedStateMachine):
         self.verdicts: list[tuple[Direction, bytes, Deferred[Any]]] = []
         self.failed: set[Direction] = set()
         self.closes_since: float | None = None
+        self.left = False
+        """Whether the link has begun to leave, so that the client hears nothing more."""
         self.calm = True
         """Whether nobody breaks anything."""
 
@@ -193,11 +195,12 @@ class Closing(RuleBasedStateMachine):
         if wire.gone or side in self.ended or (side is Side.SERVER and not self.pair.made):
             return
         direction = Direction.TO_SERVER if side is Side.CLIENT else Direction.TO_CLIENT
+        heard = side is Side.CLIENT or not self.left
         messages = []
         for kind in kinds:
             self.number += 1
             messages.append(b"%s %d" % (kind, self.number))
-        if not self.pair.closing and not (direction in self.failed and self.policy is OnFilterError.STOP):
+        if heard and not self.pair.closing and not (direction in self.failed and self.policy is OnFilterError.STOP):
             self.sent[direction] += messages
         wire.protocol.dataReceived(b"".join(map(frame, messages)))
 
@@ -277,6 +280,13 @@ class Closing(RuleBasedStateMachine):
     def finish(self) -> None:
         """The application finishes the link."""
         self.pair.finish()
+
+    @precondition(lambda self: self.pair.relaying and self.pair.idle)
+    @rule()
+    def leave(self) -> None:
+        """The repeater is drained."""
+        self.left = True
+        self.pair.leave()
 
     @rule()
     def close(self) -> None:

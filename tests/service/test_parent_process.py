@@ -30,8 +30,13 @@ class ParentTests(TestCase):
         self.ends = [orders, notices, self.to_child, self.from_child]
         for end in (orders, notices):
             os.set_inheritable(end, True)
-        self.addCleanup(lambda: [os.close(end) for end in self.ends])
+        self.addCleanup(self.close_ends)
         self.patch(os, "environ", {CHANNEL: f"{orders},{notices}", "TWISTED_REPEATER_PROCESS": "2"})
+
+    def close_ends(self) -> None:
+        """Close the ends that nobody has closed."""
+        for end in self.ends:
+            os.close(end)
 
     def parent(self) -> ParentProcess:
         """Return the parent that the environment names."""

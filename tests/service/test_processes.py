@@ -6,9 +6,10 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
-from twisted.application.service import Application, IService
+from twisted.application.service import Application, IServiceCollection
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver
@@ -37,7 +38,7 @@ class Reactor(MemoryReactorClock):
         super().__init__()
         self.started: list[Transport] = []
 
-    def spawnProcess(self, protocol: Any, *arguments: Any, **named: Any) -> Any:  # type: ignore[override]
+    def spawnProcess(self, protocol: Any, *arguments: Any, **named: Any) -> Any:
         """See `IReactorProcess`."""
         self.started.append(Transport(protocol, arguments, named))
         return self.started[-1]
@@ -120,7 +121,9 @@ class StartTests(ServiceCase):
 
     def test_failed(self) -> None:
         """If one ends before it is ready, the service ends as after SIGTERM, and the log says which one."""
-        first, second = self.start(ready=False)
+        settings = self.settings()
+        first, second = self.start(replace(settings, values={**settings.values, "fleet": "redis://h"}), ready=False)
+        self.assertEqual(list(self.lines), [])  # nothing about a fleet that is missing
         first.says(b"ready\n")
         second.ends()
         self.assertEqual(self.raised, [signal.SIGTERM])
@@ -157,7 +160,7 @@ class StartTests(ServiceCase):
         application: Any = Application("repeater")
         self.make().setServiceParent(application)
         self.assertTrue(application.getComponent(ILogObserver))
-        self.assertIs(IService(application).services[0], self.service)
+        self.assertIs(self.service.parent, IServiceCollection(application))
 
     def test_options_of_twistd(self) -> None:
         """Options of twistd that cannot hold for the processes are refused."""

@@ -86,6 +86,9 @@ class Reader:
             await self._read_on()
         except EngineError:
             self._connection.abort()
+        except Exception:
+            log.failure("the orders of other nodes cannot be read")
+            self._connection.abort()
 
     async def _read_on(self) -> None:
         inbox = self._inbox

@@ -24,7 +24,6 @@ from ..fleet import Entry, Fleet
 from ..tls_options import look_at_certificates, reload_certificates
 from .admin_port import AdminPort
 from .changes import Change, ChangeError, ReloadAnswer, with_certificates
-from .draining import Draining
 from .filter_modules import FilterModules
 from .fleet_member import FleetMember
 from .hosted import Hosted, filters_of
@@ -88,7 +87,7 @@ class RepeaterService(Service):
             self.modules.watched.add(settings.file)
         check_reload(settings, self.modules.fixed)
         self._admin = AdminPort(settings, reactor)
-        self._leaving: dict[Hosted, Draining] = {}
+        self._leaving: dict[Hosted, None] = {}
         """Repeaters that are drained."""
         self._draining = False
         self._over: float | None = None  # for how long links may go on, if whoever drains the process has said so
@@ -293,8 +292,8 @@ class RepeaterService(Service):
             self._systemd.stopping("draining", self._longest_end())
             self._admin.release_held()
             await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
-        self._drain_no_longer()
         await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
+        self._leaving.clear()
         await self.member.stop()
         await self._admin.stop()
         self._reload.stop()
@@ -312,19 +311,11 @@ class RepeaterService(Service):
     async def _drain_one(self, hosted: Hosted) -> None:
         """Drain a repeater, and end it."""
         self._admin.release_held(hosted.name)
-        draining = self._leaving.get(hosted)
-        if draining is None and hosted.bound:
-            draining = Draining(hosted.repeater, self._drain_timeout(), self.reactor, hosted.name)
-            self._leaving[hosted] = draining
-            draining.start()
-        if draining is not None:
-            await draining.wait()
+        self._leaving[hosted] = None
+        if hosted.bound:
+            await hosted.repeater.drain(self._drain_timeout())
         await hosted.end()
         self._leaving.pop(hosted, None)
-
-    def _drain_no_longer(self) -> None:
-        for draining in list(self._leaving.values()):
-            draining.stop()
 
     def _obey(self, order: str) -> None:
         """Obey the parent."""
@@ -341,7 +332,6 @@ class RepeaterService(Service):
 
     def _abort(self) -> None:
         """Obey a second signal: do not wait any longer."""
-        self._drain_no_longer()
         for hosted in self.everyone:
             hosted.abort()
 

@@ -1,0 +1,541 @@
+"""Names that a node holds: who gets them, who waits, and what is left when something goes wrong.
+
+The engine is a real one; time and the network between it and the nodes are the test's, see `simulated`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from unittest import mock
+
+from twisted.internet.defer import Deferred, fail
+
+from twisted_repeater.errors import DuplicateClient, FleetUnavailable, Replaced
+from twisted_repeater.model import SameName
+from twisted_repeater.redis_fleet import _claims
+from twisted_repeater.redis_fleet._claims import AT_ONCE, PAUSE
+from twisted_repeater.redis_fleet._engine import EngineError
+from twisted_repeater.redis_fleet._scripts import CLAIMS
+from twisted_repeater.redis_fleet._settings import NewcomersWithoutEngine, OnLeaseLost
+
+from .engines import EngineCase
+from .simulated import LEASE, Mode, Site, World
+
+DEBIAN_PACKAGES = "redis-server"
+ANN = "name:t:ann"
+PREFIX = "{twisted_repeater:main}:"
+
+
+class WorldCase(EngineCase):
+    """A test case with a world of nodes."""
+
+    def start_nodes(self, count: int = 2, same_name: SameName = SameName.REFUSE, **settings: Any) -> list[Site]:
+        """Start nodes that are members."""
+        self.world = World(self.start_engine().path, same_name, **settings)
+        self.addCleanup(self.world.close)
+        sites = [self.world.add(f"node {number}") for number in range(count)]
+        self.world.tick(2 * LEASE)
+        self.assertEqual([site.node.problem_now for site in map(Seen, sites)], [None] * count)
+        return sites
+
+    def holder(self, key: str = ANN) -> str | None:
+        """Return the incarnation that has a name."""
+        value = self.world.raw("GET", PREFIX + key)
+        return value if value is None else value.decode().partition("|")[0]
+
+    def nothing_left(self, *sites: Site) -> None:
+        """Nobody has a name, and nodes remember nothing."""
+        self.world.tick(0.1)
+        self.assertEqual(self.world.raw("KEYS", PREFIX + "[ns][ah]*:*:*"), [])
+        self.assertEqual([site.claims._names for site in sites], [{}] * len(sites))
+
+    def calls_of(self, site: Site) -> list[Sequence[Any]]:
+        """Return a list of what a node asks for from now on, for each call the words."""
+        calls = []
+        run = site.node.run
+
+        def recorded(script: Any, keys: Any, *words: Any) -> Any:
+            if script is CLAIMS:
+                calls.append(words[2:])
+            return run(script, keys, *words)
+
+        self.patch(site.node, "run", recorded)
+        return calls
+
+
+class Seen:
+    """A node as a test sees it."""
+
+    def __init__(self, site: Site) -> None:
+        self.node = self
+        with site.world.at(site):
+            self.problem_now = site.node.problem
+
+
+class FreeNameTests(WorldCase):
+    """Nobody else has the name."""
+
+    def test_held(self) -> None:
+        """A name is this node's until each client that has claimed it has released it."""
+        (site,) = self.start_nodes(1, SameName.SHARE)
+        self.world.same_name = SameName.REPLACE
+        site.claim(ANN, 5)
+        self.world.flow()
+        calls = self.calls_of(site)
+        site.claim(ANN, 5)
+        self.assertEqual((site.pending, site.claims._names[ANN].users), ([], 2))
+        site.claims.release(ANN)
+        self.world.tick(0.1)
+        self.assertEqual((self.holder(), calls), (site.node.incarnation, []))
+        site.claims.release(ANN)
+        self.nothing_left(site)
+
+    def test_at_once(self) -> None:
+        """What is claimed in one turn of the reactor goes to the engine together, with what was freed before."""
+        (site,) = self.start_nodes(1)
+        site.claim("name:t:bob", 5)
+        self.world.flow()
+        site.release("name:t:bob")
+        calls = self.calls_of(site)
+        names = [f"name:t:{number}" for number in range(AT_ONCE)]
+        for name in names:
+            site.claim(name, 5)
+        self.world.flow()
+        self.assertEqual([len(call) // 3 for call in calls], [AT_ONCE, 1])
+        self.assertEqual(calls[0][:3], ("release", "name:t:bob", 1))
+        for name in names:
+            site.release(name)
+        self.nothing_left(site)
+
+    def test_in_one_turn(self) -> None:
+        """A name that is claimed and released in one turn, or released and claimed, needs no call."""
+        (site,) = self.start_nodes(1)
+        calls = self.calls_of(site)
+        with self.world.at(site):
+            claim = Deferred.fromCoroutine(site.claims.claim(ANN, SameName.REFUSE, 5))
+            claim.addErrback(lambda failure: None)
+            claim.cancel()
+        self.world.tick(0.1)
+        self.assertEqual((calls, site.claims._names), ([], {}))
+        site.claim(ANN, 5)
+        self.world.flow()
+        site.release(ANN)
+        site.claim(ANN, 5)
+        site.release(ANN)
+        site.claim(ANN, 5)
+        self.world.tick(1)
+        self.assertEqual([call[:2] for call in calls], [("claim", ANN)])
+        site.release(ANN)
+        self.nothing_left(site)
+
+    def test_cancelled(self) -> None:
+        """A client that leaves while the engine is asked leaves nothing, also if another one comes and goes."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.SLOW
+        site.claim(ANN, 5)
+        self.world.tick(0.01)
+        site.cancel()
+        site.claim(ANN, 5)
+        site.cancel()
+        site.mode = Mode.FAST
+        self.nothing_left(site)
+
+    def test_comes_while_freed(self) -> None:
+        """A client that comes while the name is being freed claims it again."""
+        (site,) = self.start_nodes(1)
+        site.claim(ANN, 5)
+        self.world.flow()
+        site.mode = Mode.SLOW
+        site.release(ANN)
+        self.world.tick(0.1)
+        site.claim(ANN, 5)
+        site.mode = Mode.FAST
+        self.world.flow()
+        self.assertEqual((self.holder(), site.links[ANN]), (site.node.incarnation, 1))
+
+    def test_after_a_restart(self) -> None:
+        """With ``close``, an engine that knows nothing gives no name until the links that it does not know have ended."""
+        site, _ = self.start_nodes(2, on_lease_lost=OnLeaseLost.CLOSE)
+        self.world.restart(keep=False, saved=False)
+        self.world.tick(0.7)
+        site.claim(ANN, 1)
+        site.claim(ANN, 20)
+        self.world.tick(1.5)
+        (error,) = site.errors
+        self.assertIsInstance(error, FleetUnavailable)
+        self.assertRegex(str(error), "names may still belong to links that are older")
+        self.world.tick(2 * LEASE)
+        self.assertEqual(self.holder(), site.node.incarnation)
+
+
+class TakenNameTests(WorldCase):
+    """Another node has the name."""
+
+    def test_refused(self) -> None:
+        """With REFUSE, the other node is asked, and refuses."""
+        first, second = self.start_nodes()
+        first.claim(ANN, 5)
+        self.world.flow()
+        second.claim(ANN, 5)
+        self.world.tick(0.5)
+        (error,) = second.errors
+        self.assertIsInstance(error, DuplicateClient)
+        self.assertEqual((str(error), first.contests), ("it is linked", 1))
+
+    def test_replaced(self) -> None:
+        """With REPLACE, the other node closes its link first."""
+        first, second = self.start_nodes(2, SameName.REPLACE)
+        first.claim(ANN, 5)
+        self.world.flow()
+        second.claim(ANN, 5)
+        self.world.flow()
+        self.assertEqual((first.links[ANN], second.links[ANN]), (1, 0))
+        self.world.tick(1)
+        self.assertEqual((first.links[ANN], second.links[ANN], self.holder()), (0, 1, second.node.incarnation))
+
+    def test_later_newcomer(self) -> None:
+        """If a later newcomer gets the name there, this one is told so."""
+        first, second = self.start_nodes()
+        first.refusal = Replaced("a later newcomer gets the name")
+        first.claim(ANN, 5)
+        self.world.flow()
+        second.claim(ANN, 5)
+        self.world.tick(0.5)
+        self.assertIsInstance(second.errors[0], Replaced)
+
+    def test_holder_is_stuck(self) -> None:
+        """If the other node does not answer, the newcomer waits for its time, or until the lease of that node has ended."""
+        first, second = self.start_nodes()
+        first.claim(ANN, 5)
+        self.world.flow()
+        first.mode = Mode.CUT
+        second.claim(ANN, 1)
+        second.claim(ANN, 20)
+        self.world.tick(2)
+        (error,) = second.errors
+        self.assertIsInstance(error, DuplicateClient)
+        self.assertRegex(str(error), "another node has the name, and it did not become free in time")
+        self.world.tick(20)
+        self.assertEqual(self.holder(), second.node.incarnation)
+
+    def test_somebody_else_is_faster(self) -> None:
+        """If somebody else gets the name meanwhile, it is contested once more, after a pause."""
+        first, second = self.start_nodes()
+        first.claim(ANN, 5)
+        self.world.flow()
+        contested = first.claims.contested
+
+        async def no_news(key: str) -> None:
+            first.claims.contested = contested  # type: ignore[method-assign]
+
+        first.claims.contested = no_news  # type: ignore[method-assign]
+        first.refusal = None
+        first.links.clear()
+        first.claims._names[ANN].users = 0
+        second.claim(ANN, 5)
+        self.world.flow()
+        self.assertEqual((first.contests, second.links[ANN]), (1, 0))
+        self.world.tick(PAUSE)
+        self.assertEqual((first.contests, second.links[ANN]), (2, 1))
+
+    def test_holder_is_gone(self) -> None:
+        """If the lease of the other node ends meanwhile, the name is claimed at once."""
+        first, second = self.start_nodes()
+        first.claim(ANN, 5)
+        self.world.flow()
+        call = second.orders.call
+
+        def late(*args: Any, **kwargs: Any) -> Any:
+            first.leave()
+            return call(*args, **kwargs)
+
+        self.patch(second.orders, "call", late)
+        second.claim(ANN, 5)
+        self.world.tick(0.1)
+        self.assertEqual(self.holder(), second.node.incarnation)
+
+    def test_engine_fails_meanwhile(self) -> None:
+        """If the engine cannot be asked when the other node is to be asked, the newcomer waits for the engine."""
+        first, second = self.start_nodes()
+        first.claim(ANN, 5)
+        self.world.flow()
+        self.patch(second.orders, "call", lambda *args, **kwargs: fail(EngineError("lost")))
+        second.mode = Mode.CUT
+        second.claim(ANN, 5)
+        self.world.tick(0.1)
+        second.mode = Mode.FAST
+        self.world.flow()
+        self.assertEqual((second.errors, len(second.pending)), ([], 1))
+        first.release(ANN)
+        self.world.tick(0.5)
+        self.assertEqual(self.holder(), second.node.incarnation)
+
+    def test_unknown(self) -> None:
+        """If the engine says that this node has a name, and it has not, another node gets it all the same."""
+        first, second = self.start_nodes()
+        self.world.raw("SET", PREFIX + ANN, f"{first.node.incarnation}|7|0")
+        second.claim(ANN, 5)
+        self.world.tick(0.1)
+        self.assertEqual((self.holder(), first.claims._names), (second.node.incarnation, {}))
+
+    def test_wanted_again(self) -> None:
+        """A name that a client of this node needs is not freed for another node."""
+        first, _ = self.start_nodes()
+        first.claim(ANN, 5)
+        self.world.flow()
+        with self.world.at(first):
+            self.successResultOf(Deferred.fromCoroutine(first.claims.contested(ANN)))
+        self.assertEqual(self.holder(), first.node.incarnation)
+
+
+class WithoutEngineTests(WorldCase):
+    """The engine cannot be asked."""
+
+    def test_short(self) -> None:
+        """If it is back in time, nobody is refused."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.CUT
+        site.claim(ANN, 20)
+        self.world.tick(3)
+        self.assertEqual(len(site.pending), 1)
+        site.mode = Mode.FAST
+        self.world.tick(1)
+        self.assertEqual((site.links[ANN], self.holder()), (1, site.node.incarnation))
+
+    def test_too_long(self) -> None:
+        """Otherwise newcomers are refused, with the reason; nothing is left of them."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.CUT
+        site.claim(ANN, 3)
+        self.world.tick(1.5)
+        site.claim("name:t:bob", 1)
+        site.claim("name:t:tom", 20)
+        site.cancel()
+        self.world.tick(3)
+        self.assertEqual([type(error) for error in site.errors[-2:]], [FleetUnavailable] * 2)
+        self.assertEqual(str(site.errors[-1]), "the fleet cannot be asked for the name: no answer")
+        site.cancel()
+        site.mode = Mode.FAST
+        self.world.tick(2)
+        self.nothing_left(site)
+
+    def test_no_answer(self) -> None:
+        """A newcomer with little time does not wait until the connection is given up."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.CUT
+        site.claim(ANN, 0.5)
+        self.world.tick(0.5)
+        self.assertEqual(str(site.errors[0]), "the fleet cannot be asked for the name: the engine does not answer")
+        site.mode = Mode.FAST
+        self.world.tick(2)
+        self.nothing_left(site)
+
+    def test_answer_lost(self) -> None:
+        """If the engine has got a claim whose answer is lost, the name is free when the engine is back."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.SLOW
+        site.claim(ANN, 1)
+        self.world.tick(0.01)
+        site.lines[0].step()
+        self.assertEqual(self.holder(), site.node.incarnation)
+        site.lines[0].lose("cut")
+        self.world.tick(1)
+        self.assertEqual((len(site.errors), len(site.claims._names)), (1, 1))
+        site.mode = Mode.FAST
+        self.world.tick(2)
+        self.nothing_left(site)
+
+    def test_freed_meanwhile(self) -> None:
+        """A name that is released meanwhile is free when the engine is back, also if a release is on its way twice."""
+        (site,) = self.start_nodes(1)
+        for key in (ANN, "name:t:bob"):
+            site.claim(key, 1)
+        self.world.flow()
+        site.mode = Mode.SLOW
+        site.release(ANN)
+        self.world.tick(0.1)
+        site.lines[0].lose("cut")
+        self.world.tick(0.1)
+        site.release("name:t:bob")
+        site.mode = Mode.FAST
+        self.world.tick(1)
+        self.nothing_left(site)
+
+    def test_alone(self) -> None:
+        """With ALONE, newcomers get names at once. They are claimed when the engine is back: of two, the older stays."""
+        first, second = self.start_nodes(2, newcomers=NewcomersWithoutEngine.ALONE)
+        first.mode = Mode.CUT
+        first.claim(ANN, 5)
+        first.claim("name:t:bob", 5)
+        self.world.tick(2)
+        second.claim("name:t:bob", 5)
+        self.world.tick(1)
+        self.assertEqual((first.links[ANN], first.links["name:t:bob"], second.links["name:t:bob"]), (1, 1, 1))
+        first.mode = Mode.FAST
+        self.world.tick(2)
+        self.assertEqual((first.links[ANN], first.links["name:t:bob"], second.links["name:t:bob"]), (1, 1, 0))
+        self.assertEqual(self.holder(), first.node.incarnation)
+
+    def test_stopped(self) -> None:
+        """After `stop` the engine is not asked any more."""
+        (site,) = self.start_nodes(1)
+        site.claim(ANN, 5)
+        self.world.flow()
+        calls = self.calls_of(site)
+        site.release(ANN)
+        for _ in range(2):
+            self.successResultOf(Deferred.fromCoroutine(site.claims.stop()))
+        self.world.tick(0.1)
+        self.assertEqual(calls, [])
+
+
+class ReconcileTests(WorldCase):
+    """Names are claimed again."""
+
+    def two(self, same_name: SameName) -> list[Site]:
+        """Let two nodes have one name: the lease of the first has ended without its knowing."""
+        first, second = self.start_nodes(2, same_name)
+        first.claim(ANN, 5)
+        self.world.flow()
+        first.mode = Mode.CUT
+        self.world.tick(2 * LEASE)
+        second.claim(ANN, 5)
+        self.world.tick(1)
+        self.assertEqual((first.links[ANN], second.links[ANN]), (1, 1))
+        first.mode = Mode.FAST
+        return [first, second]
+
+    def test_older(self) -> None:
+        """With REFUSE, the older link keeps its name. The other is closed: the engine tells its node."""
+        first, second = self.two(SameName.REFUSE)
+        self.world.tick(1)
+        self.assertEqual((first.links[ANN], second.links[ANN], self.holder()), (1, 0, first.node.incarnation))
+
+    def test_younger(self) -> None:
+        """With REPLACE, the younger one keeps it. A client that comes then is one of a name that was lost."""
+        first, second = self.two(SameName.REPLACE)
+        closed: list[str] = []
+        first.claims._lost = closed.append
+        self.world.tick(1)
+        self.assertEqual((closed, self.holder()), ([ANN], second.node.incarnation))
+        first.mode = Mode.CUT
+        self.world.tick(2 * LEASE)
+        first.mode = Mode.FAST
+        self.world.tick(1)
+        self.assertEqual(self.holder(), second.node.incarnation)  # the link that is being closed claims nothing
+        first.claim(ANN, 5)
+        self.world.tick(1)
+        self.assertEqual((self.holder(), second.links[ANN]), (first.node.incarnation, 0))
+        self.assertEqual(closed, [ANN])
+
+    def test_closing_fails(self) -> None:
+        """An error while a link is closed is logged, and others are closed all the same."""
+        first, _ = self.two(SameName.REPLACE)
+        first.claims._lost = mock.Mock(side_effect=KeyError("ann"))
+        self.world.tick(1)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_after_a_restart(self) -> None:
+        """An engine that knows nothing any more is told all names."""
+        first, second = self.start_nodes()
+        names = [f"name:t:{number}" for number in range(AT_ONCE + 1)]
+        for name in names:
+            first.claim(name, 5)
+        self.world.flow()
+        self.world.restart(keep=False, saved=False)
+        calls = self.calls_of(first)
+        self.world.tick(1)
+        self.assertEqual({self.holder(name) for name in names}, {first.node.incarnation})
+        self.assertEqual([len(call) // 3 for call in calls], [AT_ONCE, 1])
+
+    def test_joining_fails(self) -> None:
+        """If the engine is lost while names are claimed again, the node does not count as usable."""
+        (site,) = self.start_nodes(1)
+        site.claim(ANN, 5)
+        self.world.flow()
+        with self.world.at(site), mock.patch.object(_claims, "CLAIMS", mock.Mock(run=mock.Mock())) as script:
+            script.run.side_effect = EngineError("lost")
+            joined = Deferred.fromCoroutine(site.claims.joined())
+            site.clock.advance(0)
+        self.assertEqual(
+            str(self.failureResultOf(joined, EngineError).value), "the names of this node could not be claimed again"
+        )
+        self.world.tick(1)
+        self.assertEqual(self.holder(), site.node.incarnation)
+
+    def test_lost(self) -> None:
+        """What the engine says of a claim that is not the last one, or of a name that was released, means nothing."""
+        (site,) = self.start_nodes(1)
+        site.claim(ANN, 5)
+        self.world.flow()
+        with self.world.at(site):
+            site.claims.lost(ANN, 0)
+            site.claims.lost("name:t:bob", 1)
+            self.assertEqual(site.links[ANN], 1)
+            site.claims.lost(ANN, 1)
+        self.assertEqual(site.links[ANN], 0)
+
+    def test_lost_before_the_answer(self) -> None:
+        """A claim may be lost before its answer has come. A client that waits asks once more."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.SLOW
+        site.claim(ANN, 5)
+        self.world.tick(0.01)
+        site.lines[0].step()
+        with self.world.at(site):
+            site.claims.lost(ANN, 1)
+        self.world.raw("DEL", PREFIX + ANN)
+        site.mode = Mode.FAST
+        self.world.flow()
+        self.assertEqual((site.links[ANN], site.claims._names[ANN].fence), (1, 2))
+
+    def test_orders_missed(self) -> None:
+        """If orders were missed, one of which may have said that a name is lost, all names are looked at."""
+        first, second = self.start_nodes()
+        for key in (ANN, "name:t:bob"):
+            first.claim(key, 5)
+        self.world.flow()
+        self.world.raw("SET", PREFIX + ANN, f"{second.node.incarnation}|7|0")
+        with self.world.at(first):
+            first.orders.missed()
+        self.world.flow()
+        self.assertEqual((first.links[ANN], first.links["name:t:bob"]), (0, 1))
+
+
+class SharedNameTests(WorldCase):
+    """Any number of clients have the name."""
+
+    def members(self) -> set[str]:
+        """Return the incarnations that have it."""
+        return {each.decode() for each in self.world.raw("HKEYS", PREFIX + "shared:t:ann")}
+
+    def test_shared(self) -> None:
+        """Each node has one membership as long as it has a client of the name."""
+        sites = self.start_nodes(2, SameName.SHARE)
+        for site in sites:
+            for _ in range(2):
+                site.claim("shared:t:ann", 5)
+        self.world.flow()
+        self.assertEqual(self.members(), {site.node.incarnation for site in sites})
+        for site in sites:
+            site.release("shared:t:ann")
+        self.world.tick(0.1)
+        self.assertEqual(len(self.members()), 2)
+        sites[0].release("shared:t:ann")
+        self.world.tick(0.1)
+        self.assertEqual(self.members(), {sites[1].node.incarnation})
+        sites[1].release("shared:t:ann")
+        self.nothing_left(*sites)
+
+    def test_without_engine(self) -> None:
+        """Nobody is refused if the engine cannot be asked: it hears of the clients when it is back."""
+        (site,) = self.start_nodes(1, SameName.SHARE)
+        site.lines[0].lose("cut")
+        site.mode = Mode.CUT
+        site.claim("shared:t:ann", 5)
+        self.world.tick(2 * LEASE)
+        self.assertEqual(site.links["shared:t:ann"], 1)
+        site.mode = Mode.FAST
+        self.world.tick(1)
+        self.assertEqual(self.members(), {site.node.incarnation})

@@ -1,0 +1,229 @@
+"""A model of claims: whatever happens in whatever order, who holds a name.
+
+The parts of a fleet and the engine are the real ones. Time is the test's; see `simulated`.
+"""
+
+from __future__ import annotations
+
+import os
+from hypothesis import HealthCheck, Phase, settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from twisted.internet.defer import Deferred
+
+from twisted_repeater.model import SameName
+from twisted_repeater.redis_fleet._settings import NewcomersWithoutEngine, OnLeaseLost
+
+from ..drawn import examples
+from .engines import EngineCase
+from .simulated import LEASE, Mode, World
+
+DEBIAN_PACKAGES = "redis-server"
+SITES = strategies.integers(0, 2)
+KEYS = strategies.sampled_from(["a", "b"])
+PREFIX = "{twisted_repeater:main}:"
+
+
+class Fleet(RuleBasedStateMachine):
+    """Three nodes, whose processes, networks, clocks and engine do whatever they may."""
+
+    path = ""
+    world: World | None = None
+
+    @initialize(
+        close=strategies.booleans(),
+        alone=strategies.booleans(),
+        same_name=strategies.sampled_from(SameName),
+        rates=strategies.lists(strategies.sampled_from([0.9, 1.0, 1.1]), min_size=3, max_size=3),
+    )
+    def start(self, close: bool, alone: bool, same_name: SameName, rates: list[float]) -> None:
+        """Start the nodes."""
+        self.world = World(
+            self.path,
+            same_name,
+            on_lease_lost=OnLeaseLost.CLOSE if close else OnLeaseLost.KEEP,
+            newcomers=NewcomersWithoutEngine.ALONE if alone else NewcomersWithoutEngine.REFUSE,
+        )
+        self.exclusive = close and not alone and same_name is not SameName.SHARE
+        self.kind = "shared:t:" if same_name is SameName.SHARE else "name:t:"
+        self.names = 0
+        for rate in rates:
+            self.add(rate)
+        self.settle()
+
+    def add(self, rate: float) -> None:
+        """Start a node."""
+        assert self.world is not None
+        self.names += 1
+        self.world.add(f"node {self.names}", rate)
+
+    # -- clients ---------------------------------------------------------------------------------------------
+
+    @rule(site=SITES, key=KEYS, timeout=strategies.sampled_from([0.5, 5.0, 20.0]))
+    def claim(self, site: int, key: str, timeout: float) -> None:
+        """A client comes."""
+        self.world.sites[site].claim(self.kind + key, timeout)
+
+    @rule(site=SITES, key=KEYS)
+    def release(self, site: int, key: str) -> None:
+        """A client goes."""
+        self.world.sites[site].release(self.kind + key)
+
+    @rule(site=SITES)
+    def cancel(self, site: int) -> None:
+        """A client goes while it waits."""
+        self.world.sites[site].cancel()
+
+    @rule(site=SITES, key=KEYS)
+    def comes_and_goes(self, site: int, key: str) -> None:
+        """A client goes in the same moment in which another one comes."""
+        here = self.world.sites[site]
+        here.release(self.kind + key)
+        here.claim(self.kind + key, 5.0)
+        here.release(self.kind + key)
+
+    # -- networks, nodes, time -------------------------------------------------------------------------------
+
+    @rule(seconds=strategies.sampled_from([0.02, 0.3, 1.0, 3.0]))
+    def tick(self, seconds: float) -> None:
+        """Time passes."""
+        self.world.tick(seconds)
+
+    @rule(site=SITES, mode=strategies.sampled_from([Mode.FAST, Mode.SLOW, Mode.CUT]))
+    def connect(self, site: int, mode: Mode) -> None:
+        """The network of a node changes."""
+        self.world.sites[site].mode = mode
+
+    @rule(site=SITES, line=strategies.integers(0, 1))
+    def step(self, site: int, line: int) -> None:
+        """A message moves in a slow network."""
+        here = self.world.sites[site]
+        if here.mode is Mode.SLOW:
+            here.lines[line].step()
+
+    @rule(site=SITES, line=strategies.integers(0, 1))
+    def lose(self, site: int, line: int) -> None:
+        """A node loses a connection."""
+        self.world.sites[site].lines[line].lose("lost")
+
+    @rule()
+    def late(self) -> None:
+        """A command comes late."""
+        self.world.come_late()
+
+    @rule(site=SITES, leaves=strategies.booleans())
+    def end(self, site: int, leaves: bool) -> None:
+        """A node ends, and another one starts."""
+        here = self.world.sites[site]
+        if leaves:
+            here.leave()
+            self.world.tick(1.0)
+        here.die()
+        self.add(here.rate)
+
+    # -- the engine ------------------------------------------------------------------------------------------
+
+    @rule(keep=strategies.booleans(), saved=strategies.booleans())
+    def restart(self, keep: bool, saved: bool) -> None:
+        """The engine ends and starts."""
+        self.world.restart(keep, saved)
+
+    @rule()
+    def save(self) -> None:
+        """The engine writes its data to a disk."""
+        self.world.save()
+
+    @rule()
+    def flush(self) -> None:
+        """Somebody deletes everything."""
+        self.world.raw("FLUSHALL")
+        self.world.jump(0)
+
+    @rule()
+    def flush_scripts(self) -> None:
+        """Somebody deletes the scripts."""
+        self.world.raw("SCRIPT", "FLUSH")
+
+    @rule(milliseconds=strategies.sampled_from([-3_600_000, -5_000, 5_000, 3_600_000]))
+    def jump(self, milliseconds: int) -> None:
+        """Somebody sets the engine's clock."""
+        self.world.jump(milliseconds)
+
+    # -- promises --------------------------------------------------------------------------------------------
+
+    def holders(self, key: str) -> list[int]:
+        """Return which nodes have clients of a name."""
+        return [number for number, site in enumerate(self.world.sites) if site.links[self.kind + key]]
+
+    @invariant()
+    def never_two(self) -> None:
+        """With ``close``, a name is never at two nodes. Otherwise, never at two that the engine has heard of."""
+        if self.world is None:
+            return
+        self.world.flow()
+        assert not self.world.failures, self.world.failures
+        if self.kind == "name:t:":
+            for key in "ab":
+                holders = self.holders(key)
+                if not self.exclusive:
+                    holders = [each for each in holders if self.world.sites[each].is_well]
+                assert len(holders) <= 1, (key, holders)
+
+    @rule()
+    def settle(self) -> None:
+        """The networks are well for a lease: then the engine knows who holds which name."""
+        world = self.world
+        for site in world.sites:
+            site.mode = Mode.FAST
+        world.tick(2 * LEASE)
+        for site in world.sites:
+            assert site.is_well, [(line.problem, line.requests) for line in site.lines]
+        living = {site.node.incarnation: number for number, site in enumerate(world.sites)}
+        for key in "ab":
+            known = set()
+            if self.kind == "name:t:":
+                value = world.raw("GET", PREFIX + self.kind + key) or b""
+                known = {value.decode().partition("|")[0]}
+            else:
+                known = {each.decode() for each in world.raw("HKEYS", PREFIX + self.kind + key)}
+            waiting = {n for n, site in enumerate(world.sites) for name, _ in site.pending if name == self.kind + key}
+            found = {living[each] for each in known if each in living}
+            assert found - waiting == set(self.holders(key)) - waiting, (key, found, self.holders(key))
+
+    def teardown(self) -> None:
+        """When all clients have gone, no name is held, and nothing of nodes that have gone is left."""
+        world = self.world
+        if world is None:
+            return
+        try:
+            self.settle()
+            for site in world.sites:
+                while site.pending:
+                    site.cancel()
+                for key in list(site.links):
+                    site.close(key)
+            world.tick(3 * LEASE)
+            assert not world.raw("KEYS", PREFIX + self.kind + "*")
+            for site in world.sites:
+                assert not site.claims._names, site.claims._names
+                assert not site.claims._due
+        finally:
+            world.close()
+
+
+class ModelTests(EngineCase):
+    """What is promised, whatever happens."""
+
+    def test_claims(self) -> None:
+        """With ``close`` no name is ever held twice; otherwise it is not for longer than a lease after the engine is back."""
+        engine = self.start_engine()
+        machine = type("OfThisEngine", (Fleet,), {"path": engine.path})
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=int(os.environ.get('N','100')),
+                stateful_step_count=40,
+                deadline=None,
+                phases=[Phase.generate] if os.environ.get("N") else tuple(Phase),
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
