@@ -30,7 +30,7 @@ from twisted_repeater.redis_fleet._orders import Order, Orders
 from twisted_repeater.redis_fleet._scripts import NOW, RENEW
 from twisted_repeater.redis_fleet._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost
 
-__all__ = ["Mode", "Site", "World"]
+__all__ = ["LEASE", "PREFIX", "Mode", "Site", "World"]
 
 TIME = "redis.call('TIME')"
 OUR_TIME = "(function() local t = redis.call('GET', 'time') return {math.floor(t / 1000), t % 1000 * 1000} end)()"
@@ -38,6 +38,7 @@ START = 1_700_000_000_000
 LEASE = 4.0
 STEP = 0.5
 """Seconds by which time goes on at most before everybody looks."""
+PREFIX = "{twisted_repeater:main}:"
 QUIET = {RENEW._hash, NOW._hash}
 """Scripts that give no orders."""
 RETRY = 0.3
@@ -136,6 +137,15 @@ class World:
             self._texts[sha1(script).hexdigest().encode()] = sha1(text).hexdigest().encode()
             return command, text, *rest
         return command, self._texts.get(script.encode(), script), *rest
+
+    def holders(self, name: str) -> set[str]:
+        """Return the incarnations that the engine has for a name."""
+        held, shared = (self.raw("HGET", PREFIX + hash, name) or b"" for hash in ("held", "shared"))
+        return {each.partition("|")[0] for each in (held + shared).decode().split()}
+
+    def names(self) -> list[bytes]:
+        """Return the names that the engine has a node for."""
+        return [name for hash in ("held", "shared") for name in self.raw("HKEYS", PREFIX + hash)]
 
     # -- what happens ----------------------------------------------------------------------------------------
 

@@ -20,7 +20,6 @@ from .simulated import LEASE, Mode, World
 DEBIAN_PACKAGES = "redis-server"
 SITES = strategies.integers(0, 2)
 KEYS = strategies.sampled_from(["a", "b"])
-PREFIX = "{twisted_repeater:main}:"
 
 
 class Fleet(RuleBasedStateMachine):
@@ -179,14 +178,8 @@ class Fleet(RuleBasedStateMachine):
             assert site.is_well, [(line.problem, line.requests) for line in site.lines]
         living = {site.node.incarnation: number for number, site in enumerate(world.sites)}
         for key in "ab":
-            known = set()
-            if self.kind == "name:t:":
-                value = world.raw("GET", PREFIX + self.kind + key) or b""
-                known = {value.decode().partition("|")[0]}
-            else:
-                known = {each.decode() for each in world.raw("HKEYS", PREFIX + self.kind + key)}
             waiting = {n for n, site in enumerate(world.sites) for name, _ in site.pending if name == self.kind + key}
-            found = {living[each] for each in known if each in living}
+            found = {living[each] for each in world.holders(self.kind + key) if each in living}
             assert found - waiting == set(self.holders(key)) - waiting, (key, found, self.holders(key))
 
     def teardown(self) -> None:
@@ -202,7 +195,7 @@ class Fleet(RuleBasedStateMachine):
                 for key in list(site.links):
                     site.close(key)
             world.tick(3 * LEASE)
-            assert not world.raw("KEYS", PREFIX + self.kind + "*")
+            assert not world.names()
             for site in world.sites:
                 assert not site.claims._names, site.claims._names
                 assert not site.claims._due
