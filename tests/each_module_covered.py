@@ -10,15 +10,36 @@ interpreted, as compiled code is not traced.
 from __future__ import annotations
 
 import ast
+import atexit
+import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import coverage
+import pytest
+
 from .paths import INTERPRETED, PACKAGE, ROOT, TESTS
+
+# The tests of each module run in a process of their own, forked from one that has imported the parts of others, which
+# takes a second. None of ours may be among them: coverage.py must see its first line run.
+FORKS = multiprocessing.get_context("forkserver")
+PARTS_OF_OTHERS = [
+    "coverage",
+    "hypothesis.strategies",
+    "msgspec",
+    "pytest",
+    "twisted.internet.endpoints",
+    "twisted.internet.ssl",
+    "twisted.trial.unittest",
+    "twisted.web.server",
+]
+
+# Asserts are not rewritten, as hypothesis is there before pytest begins; the search for lost errors takes its time.
+HOW = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:unraisableexception"]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -40,29 +61,40 @@ def has_code(path: Path) -> bool:
     return not all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in statements)
 
 
-def run(arguments: list[str], directory: str) -> subprocess.CompletedProcess[str]:
-    """Run coverage.py in this environment, with the sources first on the path."""
-    environment = os.environ | {
-        "COVERAGE_FILE": os.path.join(directory, "coverage"),
-        "PYTEST_DEBUG_TEMPROOT": directory,  # in one directory for all, each would clean up after the others
-        "PYTHONPATH": str(INTERPRETED),
-    }
-    command = [sys.executable, "-m", "coverage", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+def run_alone(test_files: tuple[Path, ...], modules: list[str], directory: str) -> None:
+    """Run test files; end with 1 unless they pass and cover their modules. What is printed goes to a file.
+
+    This is all that a process does, which has what it imports from the one that it was forked from.
+    """
+    with open(os.path.join(directory, "printed"), "w") as printed:
+        for stream in (1, 2):
+            os.dup2(printed.fileno(), stream)
+    paths = [str(PACKAGE / f"{module.replace('.', '/')}.py") for module in modules]
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = directory  # in one directory for all, each would clean up after the others
+    measured = coverage.Coverage(
+        os.path.join(directory, "coverage"),
+        config_file=str(ROOT / "pyproject.toml"),
+        source_pkgs=[],  # these modules alone: it takes time to trace the others
+        include=paths,
     )
+    with measured.collect():
+        failed = pytest.main([*HOW, *map(str, test_files)])
+        atexit._run_exitfuncs()  # what the tests have left to it; multiprocessing does not
+    measured.save()
+    if failed:
+        sys.exit(1)
+    measured.combine()  # with what the programs that the tests have started ran
+    sys.exit(measured.report(paths) < 100)  # of all of them, also of one that was never imported
 
 
 def complaint_about(test_files: tuple[Path, ...], modules: list[str]) -> str:
-    """Run test files alone; return what they leave uncovered in their modules, nothing if all is well."""
-    paths = ",".join(str(PACKAGE / f"{module.replace('.', '/')}.py") for module in modules)
+    """Run test files alone; return what they print if they fail or leave something uncovered, else nothing."""
     with tempfile.TemporaryDirectory() as directory:
-        tests = run(["run", "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, test_files)], directory)
-        if tests.returncode:
-            return tests.stdout
-        run(["combine", "-q"], directory)
-        report = run(["report", f"--include={paths}", "--fail-under=100"], directory)
-        return report.stdout if report.returncode else ""
+        process = FORKS.Process(target=run_alone, args=(test_files, modules, directory))
+        process.start()
+        process.join()
+        printed = Path(directory, "printed")
+        return f"{printed.read_text() if printed.exists() else ''}\n" if process.exitcode else ""
 
 
 def main(asked: list[str]) -> int:
@@ -75,6 +107,8 @@ def main(asked: list[str]) -> int:
     for module in asked or found:
         modules_of[own_test_files(module)].append(module)
     failures = [f"{module}: no test file of its own" for module in modules_of.pop((), [])]
+    os.environ["PYTHONPATH"] = str(INTERPRETED)
+    FORKS.set_forkserver_preload(PARTS_OF_OTHERS)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         complaints = {files: pool.submit(complaint_about, files, modules) for files, modules in modules_of.items()}
         for files, future in complaints.items():

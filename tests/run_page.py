@@ -121,39 +121,30 @@ def press_when_started() -> None:
     Repeater.start = start_and_press  # type: ignore[method-assign]
 
 
-def make_service(words: list[str]) -> None:
-    """Make the service that options describe, with its filters, but do not start it."""
-    from twisted_repeater.service.tap import Options, makeService
-
-    options = Options()
-    options.parseOptions(words)
-    makeService(options)
-
-
-def run_repeater_command(words: list[str]) -> None:
-    """Run a command of ``python -m twisted_repeater``."""
-    from twisted_repeater.__main__ import main
-
-    sys.exit(main(words))
-
-
-def check_ctl_command(words: list[str]) -> None:
-    """Read a command of ``ctl``, but ask nobody: no repeater runs."""
-    from twisted_repeater.ctl.parser import make_parser
-
-    make_parser().parse_args(words)
-
-
 def run_command(words: list[str]) -> None:
-    """Run a command of the shell, if it is one that is run."""
+    """Run a command of the shell, if it is one that is run.
+
+    What our own commands import is imported here, once for all of a page: each runs in a process of its own.
+    """
     program = Path(words[0]).name
     if program == "twistd" and "repeater" in words:
-        in_a_process_of_its_own(lambda: make_service(words[words.index("repeater") + 1 :]))
+        from twisted_repeater.service.tap import Options, makeService
+
+        def make_service() -> None:  # with its filters, but it is not started
+            options = Options()
+            options.parseOptions(words[words.index("repeater") + 1 :])
+            makeService(options)
+
+        in_a_process_of_its_own(make_service)
     elif words[:4] == ["python", "-m", "twisted_repeater", "ctl"]:
-        in_a_process_of_its_own(lambda: check_ctl_command(words[4:]))
+        from twisted_repeater.ctl.parser import make_parser
+
+        in_a_process_of_its_own(lambda: make_parser().parse_args(words[4:]))  # nobody is asked: no repeater runs
     elif words[:3] == ["python", "-m", "twisted_repeater"]:
         if Path(words[4]).exists():
-            in_a_process_of_its_own(lambda: run_repeater_command(words[3:]))
+            from twisted_repeater.__main__ import main as run_repeater_command
+
+            in_a_process_of_its_own(lambda: sys.exit(run_repeater_command(words[3:])))
     elif program == "pytest":
         subprocess.run([sys.executable, "-m", *words, "-p", "no:cacheprovider"], check=True)
     elif program == "openssl":

@@ -776,6 +776,16 @@ class ShutdownTests(PeerCase):
         await world.repeater.shutdown()
         await client.lost()
 
+    async def test_drain(self) -> None:
+        """When it is drained, links end by themselves, and the port is closed."""
+        world = await self.world()
+        client, _ = await world.linked("alice")
+        self.assertFalse(world.repeater.draining)
+        await world.repeater.drain(0.1)
+        self.assertTrue(world.repeater.draining)
+        self.assertEqual(world.repeater.links(), [])
+        await client.lost()
+
     async def test_port_that_does_not_stop(self) -> None:
         """A port whose end does not come holds that up for ``close_timeout`` at most; the log says so."""
         clock = MemoryReactorClock()

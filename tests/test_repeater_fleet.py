@@ -82,7 +82,19 @@ class CallTests(PeerCase):
         for call, drops in ((fleet.drop_new_clients, True), (fleet.accept_new_clients, False)):
             self.assertTrue((await call()).complete)
             (node,) = await fleet.nodes()
-            self.assertEqual(node.repeaters, {"edge-1": {"links": 2, "drops_new_clients": drops}})
+            told = {"links": 2, "drops_new_clients": drops, "draining": False}
+            self.assertEqual(node.repeaters, {"edge-1": told})
+
+    async def test_drain(self) -> None:
+        """A node answers when it has begun to drain, and tells that it does; a time that cannot pass is refused."""
+        world, (alice, _), _ = await self.linked()
+        fleet = world.repeater.fleet
+        with self.assertRaisesRegex(ValueError, "over must be at least 0, in seconds, not -1"):
+            await fleet.drain(-1)
+        self.assertEqual((await fleet.drain(1.0)).done, {"this process": None})
+        (node,) = await fleet.nodes()
+        self.assertEqual(node.repeaters, {"edge-1": {"links": 2, "drops_new_clients": False, "draining": True}})
+        await alice.lost()
 
     async def test_shutdown(self) -> None:
         """The answer to a shutdown comes when every connection is gone."""

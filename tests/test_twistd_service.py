@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from .programs import LONGEST, TWISTD, Program, kept_port
+from .programs import LONGEST, TWISTD, Program, ProgramCase, kept_port
 from .test_twistd import WAITING_FILTER, TwistdCase
 
 FILTER = """
@@ -283,8 +283,8 @@ class HangupTests(TwistdCase):
         self.check_reloads("reloaded; applied: allow-ip$", app=app)
 
 
-class SystemdTests(TwistdCase):
-    """What systemd is told, and sockets that it has opened."""
+class NoticesCase(ProgramCase):
+    """A test case that listens to notices as systemd does."""
 
     def setUp(self) -> None:
         """Listen as systemd does."""
@@ -301,6 +301,10 @@ class SystemdTests(TwistdCase):
             lines = self.notices.recv(4096).decode().split("\n")
             if lines[0] == start:
                 return lines
+
+
+class SystemdTests(NoticesCase, TwistdCase):
+    """What systemd is told, and sockets that it has opened."""
 
     def activated(self, listening: socket.socket, server_port: int, *options: str) -> Program:
         """Start a repeater that gets a socket as systemd would hand it over."""

@@ -21,6 +21,7 @@ from . import dialects, filters
 from ._link.holding import Hold
 from ._link.watching import Watch
 from ._repeater import Repeater
+from ._repeater_fleet import CallOptions, RepeaterFleet
 from ._types import Filter
 from .codecs import LEFT_OUT
 from .dialects import Conversion, Dialect, MessageType
@@ -62,6 +63,7 @@ from .errors import (
     WrongVerdict,
 )
 from .filters import chain
+from .fleet import FleetAnswer, IFleet, NodeAnswer, NodeInfo
 from .holding import HeldMessage
 from .interfaces import (
     ICodec,
@@ -94,6 +96,7 @@ __all__ = [
     "PASS_ON",
     "Answer",
     "BadLength",
+    "CallOptions",
     "CallbackFailed",
     "ClientGone",
     "ClientIPNotAuthorized",
@@ -107,6 +110,7 @@ __all__ = [
     "DuplicateClient",
     "Filter",
     "FilterTimeout",
+    "FleetAnswer",
     "FleetUnavailable",
     "FrameTooLong",
     "FramingError",
@@ -117,6 +121,7 @@ __all__ = [
     "ICodec",
     "IFilter",
     "IFilterPair",
+    "IFleet",
     "IFraming",
     "IHandshake",
     "IIdentityObserver",
@@ -146,6 +151,8 @@ __all__ = [
     "NameLost",
     "NameTimeout",
     "NewClientsDropped",
+    "NodeAnswer",
+    "NodeInfo",
     "OnFilterError",
     "OpeningFailed",
     "Origin",
@@ -156,6 +163,7 @@ __all__ = [
     "Repeater",
     "RepeaterClosed",
     "RepeaterError",
+    "RepeaterFleet",
     "Replaced",
     "SameName",
     "Send",

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from types import EllipsisType
 from typing import Any, Literal
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint, IStreamServerEndpoint
-from twisted.python.failure import Failure
 
 from ._alone import Alone
 from ._link.application import Callbacks, Settings, everyone, server_dialler, with_own_defaults
 from ._link.defaults import OnConnectingError, OnError, default_callbacks, no_state
+from ._link.ending_repeater import EndingRepeater
 from ._link.factory import RepeaterFactory
 from ._link.holding import Hold
 from ._link.link import Link
@@ -46,11 +46,7 @@ class Repeater:
         )
         """The calls below across the nodes of its fleet."""
         self._listening = Listening(port, factory.clock)
-        self._stopping = False
-        self._over = False
-        self._failure: Failure | None = None
-        """Why `shutdown` failed, if it did."""
-        self._callers: list[Deferred[None]] = []
+        self._end = EndingRepeater(factory, self._listening, self._entry.leave)
         factory.admission.port_valve = self._listening.valve
         factory.byte_faults.port_switch = self._listening.switch
         listening = getattr(port, "factory", factory)
@@ -67,6 +63,7 @@ class Repeater:
         is_client_allowed: Callable[[str], object] = everyone,
         listen_port: int | None = None,
         listen: str | IStreamServerEndpoint | None = None,
+        share_port: bool = False,
         server_ip: str | None = None,
         server_port: int | None = None,
         server: str | IStreamClientEndpoint | None = None,
@@ -91,6 +88,9 @@ class Repeater:
             listen: instead of ``listen_port``, a server endpoint or its description, such as
                 ``tcp:9000:interface=127.0.0.1``. The listen queue is as long as the system allows, unless the
                 description says ``backlog=``. An endpoint object has a listen queue of its own.
+            share_port: let other processes of this user listen at the same port, if they set this, too
+                (``SO_REUSEPORT``). Linux spreads the connections over them. It needs ``listen_port``, or the
+                description of ``tcp:``, ``tcp6:`` or ``ssl:``.
             server_ip: the address or the host name of the server.
             server_port: the TCP port of the server.
             server: instead of ``server_ip`` and ``server_port``, a client endpoint or its description, such as
@@ -112,7 +112,8 @@ class Repeater:
         Returns:
             A Deferred of a repeater, which accepts clients from `start` on. It fails with Twisted's error if the port
             cannot be bound, `MultipleVersionsError` if the dialect states several versions, ``TypeError`` or
-            ``ValueError`` for wrong arguments and for limits that need too many file descriptors.
+            ``ValueError`` for wrong arguments, for limits that need too many file descriptors, and for a
+            ``repeater_name`` that another repeater of this process has in the fleet.
         """
         return Deferred.fromCoroutine(
             cls._create(
@@ -120,6 +121,7 @@ class Repeater:
                 (server, server_ip, server_port),
                 reactor,
                 fleet,
+                share_port,
                 observers=observers,
                 send_proxy=send_proxy,
                 dialect=dialect,
@@ -139,6 +141,7 @@ class Repeater:
         server: tuple[str | IStreamClientEndpoint | None, str | None, int | None],
         reactor: Reactor,
         fleet: Fleet | None,
+        share_port: bool,
         observers: Iterable[Observer],
         **others: Any,
     ) -> Repeater:
@@ -147,11 +150,16 @@ class Repeater:
         settings = with_own_defaults(Settings(observers=tuple(observers), **others))
         settings.dialect.check_framings(settings.limits)  # one that fails must fail now, not with each client
         dial = server_dialler(settings, reactor, *server)
-        listening = listener(reactor, *listen)
+        listening = listener(reactor, *listen, shared=share_port)
         claimed = claim(settings.limits, reactor)
         try:
             factory = RepeaterFactory(settings, claim=claimed, clock=reactor, dial=dial)
-            return cls(factory, await listening(factory), fleet or Alone(reactor=reactor))
+            port = await listening(factory)
+            try:
+                return cls(factory, port, fleet or Alone(reactor=reactor))
+            except ValueError:  # the name is taken in this process
+                await maybeDeferred(port.stopListening)
+                raise
         except BaseException:  # cancelled, too
             claimed.give_back()
             raise
@@ -278,7 +286,7 @@ class Repeater:
             TypeError: an argument is of another kind.
             RuntimeError: the repeater is shut down.
         """
-        if self._over:
+        if self._end.over:
             raise RuntimeError("the repeater is shut down, so there is nothing to watch")
         return self._factory.links.watches.add(watcher, links)
 
@@ -301,7 +309,7 @@ class Repeater:
             TypeError: an argument is of another kind.
             RuntimeError: the repeater is shut down.
         """
-        if self._over:
+        if self._end.over:
             raise RuntimeError("the repeater is shut down, so there is nothing to hold")
         return self._factory.links.holds.add(holder, links)
 
@@ -369,7 +377,38 @@ class Repeater:
         connect then, so a balancer sends them elsewhere. You may call this again; each call returns a Deferred of its
         own, which fires when the port is closed.
         """
-        return Deferred.fromCoroutine(self._listening.close_in_order(self._factory.claim.limits.close_timeout))
+        return self._end.stop_listening()
+
+    @property
+    def draining(self) -> bool:
+        """Whether it is, or was, drained."""
+        return self._end.draining is not None
+
+    def drain(self, over: float = 30.0) -> Deferred[None]:
+        """End every link in good order, spread over some time, so that clients come back elsewhere without a storm.
+
+        1. The port is closed. Clients that wait in the listen queue are still accepted and linked.
+        2. Links end as they rest, at random times within 60 % of the time, but at least 100 in a second. The client's
+           side ends first: what the client still sends is relayed until it ends, too, or is quiet for a second. A
+           client that got its dialect's farewell was told that nothing more is accepted, so its link closes at once.
+        3. Clients that never rest are read no more, one after the other, until 80 % of the time. When they have their
+           answers, their links end in the same way.
+        4. Links that are left at the deadline are closed, as by `shutdown`.
+
+        Nothing that was read before is lost. The name of a client is free when its link is over. `shutdown` and `abort`
+        end the draining.
+
+        Args:
+            over: how long links may go on, in seconds. If you call this again, a shorter time takes over.
+
+        Returns:
+            A Deferred of its own for each call, which fires when all links are over: those that are closed at the
+            deadline have their own limits for that.
+
+        Raises:
+            ValueError: ``over`` is negative or infinite.
+        """
+        return self._end.drain(over)
 
     def shutdown(self) -> Deferred[None]:
         """Stop listening and close every link; fires when every connection is gone.
@@ -377,42 +416,11 @@ class Repeater:
         Messages that were received are filtered and delivered first, as far as the peers take them within the limits.
         You may call this again; each call returns a Deferred of its own.
         """
-        done: Deferred[None] = Deferred()
-        self._callers.append(done)
-        if self._over:
-            self._is_shut_down(self._failure)
-        elif not self._stopping:
-            self._stopping = True  # first: callbacks may call this again
-            Deferred.fromCoroutine(self._shut_down()).addBoth(self._is_shut_down)
-        return done
+        return self._end.shutdown()
 
     def abort(self) -> Deferred[None]:
         """Stop listening and abort every connection at once; messages that wait or are under way are lost.
 
         Call it when `shutdown` takes too long: its Deferreds fire then, too. Returns a Deferred as `shutdown` does.
         """
-        done = self.shutdown()
-        self._factory.links.abort_all()
-        return done
-
-    async def _shut_down(self) -> None:
-        factory = self._factory
-        not_listening = self._listening.close(factory.claim.limits.close_timeout)
-        try:
-            await factory.links.close_all()
-            await factory.links.watches.end()
-            await not_listening
-        finally:
-            self._entry.leave()
-            factory.claim.give_back()
-            factory.faults.stop()
-            factory.byte_faults.stop()
-
-    def _is_shut_down(self, result: Failure | None) -> None:
-        self._over, self._failure = True, result
-        callers, self._callers = self._callers, []
-        for done in callers:
-            if result is None:
-                done.callback(None)
-            else:  # a Failure of its own for each, as whoever handles one changes it
-                done.errback(Failure(result.value, result.type, result.getTracebackObject()))
+        return self._end.abort()

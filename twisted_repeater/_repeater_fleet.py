@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from itertools import islice
+from math import inf
 from typing import Any, Protocol, TypedDict, Unpack
 
 from twisted.internet.defer import Deferred, fail
@@ -134,6 +135,15 @@ class RepeaterFleet:
         """Accept newcomers again from now on."""
         return self._call("accept", {}, how)
 
+    def drain(self, over: float = 30.0, **how: Unpack[CallOptions]) -> Deferred[FleetAnswer]:
+        """End the links of ``nodes`` in good order, spread over some seconds; see `Repeater.drain`.
+
+        A node answers when it has begun.
+        """
+        if not 0 <= over < inf:
+            return fail(ValueError(f"over must be at least 0, in seconds, not {over!r}"))
+        return self._call("drain", {"over": over}, how)
+
     def shutdown(self, **how: Unpack[CallOptions]) -> Deferred[FleetAnswer]:
         """Stop listening and close every link. A node answers when every connection is gone."""
         return self._call("shutdown", {}, how)
@@ -192,6 +202,11 @@ class FleetRepeater(Protocol):
 
     def accept_new_clients(self) -> None: ...
 
+    @property
+    def draining(self) -> bool: ...
+
+    def drain(self, over: float, /) -> Deferred[None]: ...
+
     def shutdown(self) -> Deferred[None]: ...
 
     def abort(self) -> Deferred[None]: ...
@@ -210,6 +225,7 @@ class RepeaterEntrant:
             "close": self._close,
             "drop": lambda call: repeater.drop_new_clients(),
             "accept": lambda call: repeater.accept_new_clients(),
+            "drain": self._drain,
             "shutdown": lambda call: repeater.shutdown(),
             "abort": lambda call: repeater.abort(),
         }
@@ -221,7 +237,9 @@ class RepeaterEntrant:
 
     def info(self) -> Mapping[str, Any]:
         """See `Entrant`."""
-        return {"links": len(self._links), "drops_new_clients": self._repeater.drops_new_clients}
+        repeater = self._repeater
+        draining = repeater.draining
+        return {"links": len(self._links), "drops_new_clients": repeater.drops_new_clients, "draining": draining}
 
     def has_name(self, name: str) -> bool:
         """See `Entrant`."""
@@ -247,6 +265,10 @@ class RepeaterEntrant:
             return len(self._repeater.links(client))
         count = self._links.broadcast(side, message)
         return self._links.when_sent().addCallback(lambda _: count)
+
+    def _drain(self, call: Call) -> None:
+        """Begin to drain. Nobody waits for the end."""
+        self._repeater.drain(call.arguments["over"])
 
     def _close(self, call: Call) -> int:
         name = call.arguments["client"]

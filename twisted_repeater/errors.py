@@ -199,7 +199,10 @@ class OpeningFailed(ConnectingError):
 
 
 class RepeaterClosed(ConnectingError):
-    """The repeater was shut down before the client was linked. Also the reason that `Dialect.farewell` gets then."""
+    """The repeater was shut down before the client was linked.
+
+    It is also why a link ends when the repeater is drained, and what `Dialect.farewell` gets then, and at shutdown.
+    """
 
 
 # -- on a complete link -----------------------------------------------------------------------------------

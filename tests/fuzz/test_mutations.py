@@ -14,13 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater import Direction
 from twisted_repeater.dialects.redis.messages import read_reply
 
+from ..drawn import examples
 from .attacks import attacks
 from .mutations import PROTOCOLS as KNOWN
 from .mutations import mutated
 from .playing import Script, collected
 from .protocols import PROTOCOLS, Case
 
-COUNT = 500
+COUNT = examples(500)
 """How many sessions are played for each protocol and direction, with all kinds of filters together."""
 
 

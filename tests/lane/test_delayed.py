@@ -30,6 +30,7 @@ from twisted_repeater.verdicts import (
 )
 from twisted_repeater.watching import Origin, WatchedMessage
 
+from ..drawn import examples
 from .lanes import LARGE, LaneCase, RecordingHost, frames, messages_in
 
 
@@ -444,7 +445,7 @@ class WithReasons(Mixed):
 class AnyDelaysTests(DelayedCase):
     """Any mix of delays."""
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20)), max_size=30))
     def test_order_and_deadlines(self, plan: list[tuple[int, int]]) -> None:
         """Whatever the delays, each message goes out at the latest of its own deadline and those before it."""

@@ -22,6 +22,7 @@ from twisted_repeater._link.pair import Pair
 from twisted_repeater._sockets.socket_state import HangUp
 from twisted_repeater.errors import Disconnected
 
+from ..drawn import examples
 from ..peers import SERVER_NAME, RecordingRepeater, frame, hello, kept_by
 
 LIMITS = Limits(close_timeout=5, linger=10, stall_timeout=20)
@@ -119,6 +120,8 @@ class Closing(RuleBasedStateMachine):
         self.verdicts: list[tuple[Direction, bytes, Deferred[Any]]] = []
         self.failed: set[Direction] = set()
         self.closes_since: float | None = None
+        self.left = False
+        """Whether the link has begun to leave, so that the client hears nothing more."""
         self.calm = True
         """Whether nobody breaks anything."""
 
@@ -192,11 +195,12 @@ class Closing(RuleBasedStateMachine):
         if wire.gone or side in self.ended or (side is Side.SERVER and not self.pair.made):
             return
         direction = Direction.TO_SERVER if side is Side.CLIENT else Direction.TO_CLIENT
+        heard = side is Side.CLIENT or not self.left
         messages = []
         for kind in kinds:
             self.number += 1
             messages.append(b"%s %d" % (kind, self.number))
-        if not self.pair.closing and not (direction in self.failed and self.policy is OnFilterError.STOP):
+        if heard and not self.pair.closing and not (direction in self.failed and self.policy is OnFilterError.STOP):
             self.sent[direction] += messages
         wire.protocol.dataReceived(b"".join(map(frame, messages)))
 
@@ -276,6 +280,13 @@ class Closing(RuleBasedStateMachine):
     def finish(self) -> None:
         """The application finishes the link."""
         self.pair.finish()
+
+    @precondition(lambda self: self.pair.relaying and self.pair.idle)
+    @rule()
+    def leave(self) -> None:
+        """The repeater is drained."""
+        self.left = True
+        self.pair.leave()
 
     @rule()
     def close(self) -> None:
@@ -378,5 +389,5 @@ class Closing(RuleBasedStateMachine):
         return self.sent[direction] + self.own[side]
 
 
-Closing.TestCase.settings = settings(max_examples=300, stateful_step_count=30, deadline=None, database=None)
+Closing.TestCase.settings = settings(max_examples=examples(300), stateful_step_count=30, deadline=None, database=None)
 ClosingModelTests = Closing.TestCase

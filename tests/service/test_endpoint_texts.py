@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.service.endpoint_texts import Bound, admin, bound_by, listening, server
+from twisted_repeater.service.endpoint_texts import Bound, admin, bound_by, check_free, listening, server
+
+from ..sockets.endpoints_case import NO_IPV6
 
 
 class EndpointTextTests(SynchronousTestCase):
@@ -109,6 +112,16 @@ class EndpointTextTests(SynchronousTestCase):
             ("unix:", ""),
             ("unix:address=", ""),
         )
+
+    def test_free(self) -> None:
+        """A port is free unless somebody listens there, even one who shares it."""
+        with socket.create_server(("127.0.0.1", 0), reuse_port=True) as other:
+            number = other.getsockname()[1]
+            for text in (f"tcp:{number}:127.0.0.1", f"haproxy:ssl:{number}:interface=127.0.0.1", f"tcp:{number}"):
+                self.assertRaises(OSError, check_free, text)
+        check_free(f"tcp:{number}:interface=127.0.0.1")
+        if NO_IPV6 is None:
+            check_free(rf"tcp6:{number}:interface=\:\:1")
 
     def test_bound(self) -> None:
         """What an endpoint binds is compared: a port of all interfaces takes that of each."""

@@ -57,7 +57,7 @@ class HandoverTests(ServiceCase):
         port.give_back(taker)
         await taker.shutdown()
         await self.linked("ann")
-        self.patch(Repeater, "__init__", lambda self, factory, port: 1 / 0)
+        self.patch(Repeater, "__init__", lambda *_: 1 / 0)
         self.failureResultOf(Repeater.create(**{**self.plain(), "listen": port}), ZeroDivisionError)
         port.give_back(None)
         await self.linked("bob")

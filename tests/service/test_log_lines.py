@@ -47,6 +47,17 @@ def read(made: dict[str, Any]) -> dict[str, Any]:
     return loaded
 
 
+class ProcessTests(SynchronousTestCase):
+    """Lines of one of several processes."""
+
+    def test_number(self) -> None:
+        """They have its number: before the name of a repeater, or as a field."""
+        one = event("hello", repeater="edge")
+        self.assertIn("process 2: edge: hello", str(text_line(one, True, process="2")))
+        self.assertEqual(json.loads(str(json_line(one, "2")))["process"], "2")
+        self.assertNotIn("process", read(one))
+
+
 class JSONTests(SynchronousTestCase):
     """Lines of JSON."""
 

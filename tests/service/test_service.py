@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -17,12 +18,13 @@ from twisted_repeater.service import CannotStart, RepeaterService
 from twisted_repeater.service.changes import ReloadAnswer
 from twisted_repeater.service.config import read_config
 from twisted_repeater.service.loading import LoadingError
+from twisted_repeater.service.parent_process import CHANNEL
 from twisted_repeater.service.settings import ProcessSettings
 from twisted_repeater.service.tap import settings_of
 
 from ..logged import lines_logged
 from ..modules import ModuleCase
-from ..peers import Client, PeerCase, Server, World, hello, turn
+from ..peers import Client, PeerCase, Seen, Server, World, hello, turn
 
 reactor: Any = installed_reactor
 
@@ -131,6 +133,38 @@ class ServiceCase(PeerCase, ModuleCase):
         await client.seen.reach(count + 1)
         message: bytes = client.seen[-1]
         return message
+
+
+class ParentTests(ServiceCase):
+    """A process that another one has started as one of several."""
+
+    async def test_orders(self) -> None:
+        """It drains, ends, aborts, reloads and rotates its log as its parent orders."""
+        orders, to_child = os.pipe()
+        from_child, notices = os.pipe()
+        self.addCleanup(os.close, from_child)
+        self.patch(os, "environ", {**os.environ, CHANNEL: f"{orders},{notices}", "TWISTED_REPEATER_PROCESS": "2"})
+        service = self.start(self.service())
+        os.set_blocking(from_child, False)
+        told = b""
+        while told != b"ready\n":
+            await turn()
+            with contextlib.suppress(BlockingIOError):
+                told += os.read(from_child, 100)
+        done = Seen()
+        self.patch(service._signals, "begin", done.append)
+        self.patch(service, "_abort", lambda: done.append("aborted"))
+        self.patch(signal, "raise_signal", done.append)
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.signal(signal.SIGUSR1, signal.SIG_DFL))
+        os.write(to_child, b"rotate\ndrain\nend\nabort\nreload\n")
+        await self.lines.reach(1)
+        self.assertEqual(self.lines[0], "reloaded: nothing has changed")
+        signal.signal(signal.SIGUSR1, lambda number, frame: None)
+        os.write(to_child, b"rotate\n")
+        os.close(to_child)
+        await done.reach(5)
+        self.assertEqual(list(done), [signal.SIGTERM, signal.SIGINT, "aborted", signal.SIGUSR1, signal.SIGTERM])
+        self.assertEqual(service._logs.process, "2")
 
 
 class StartTests(ServiceCase):
@@ -351,7 +385,9 @@ class EndTests(ServiceCase):
         self.patch(removed, "end", lambda: fail(OSError("no")))
         self.write_config(two)
         service.reload()
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        while not (errors := self.flushLoggedErrors(OSError)):
+            await turn()
+        self.assertEqual(len(errors), 1)
         await end()
 
     async def test_reloaded_repeater(self) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Limits, OnFilterError
+from twisted_repeater.service import settings as settings_module
 from twisted_repeater.service.option import Written
 from twisted_repeater.service.options import OPTIONS
+from twisted_repeater.service.process_number import NUMBER, own_number
 from twisted_repeater.service.settings import (
     ProcessSettings,
     Reading,
@@ -135,6 +137,46 @@ class SettingsTests(SynchronousTestCase):
             f"edge.toml: repeater.b.record must be another file than that of repeater.a.record, not {path!r}",
             a={**GOOD, "record": "a.db"},
             b={**GOOD, "listen": "tcp:1", "record": f"{path}:keep=2"},
+        )
+
+    def test_number(self) -> None:
+        """The number of the process stands in the place of ``{process}``; the environment may have it."""
+        given: dict[str, Written] = {**GOOD, "record": "a-{process}.db"}
+        made = Reading("02").process(written({"admin": "unix:x-{process}"}), {"edge": written(given)})
+        self.assertEqual(made.values["admin"], "unix:x-02:mode=600")
+        self.assertEqual(made.repeaters["edge"].values["record"]["path"], "a-02.db")
+        self.assertEqual(read({"admin": "unix:x-{process}"}).values["admin"], "unix:x-1:mode=600")
+        self.patch(settings_module, "own_number", lambda: own_number({NUMBER: "a/b"}))
+        error = self.assertRaises(SettingsError, Reading)
+        self.assertEqual(str(error), "TWISTED_REPEATER_PROCESS must have letters, digits and . _ - only, not 'a/b'")
+
+    def test_processes(self) -> None:
+        """Several processes share the ports; what each needs for itself must have its number."""
+        made = read({"processes": "2", "admin": "unix:x-{process}"}, a=GOOD, b={**GOOD, "listen": "tcp6:9001"})
+        self.assertEqual([each.values["share-port"] for each in made.repeaters.values()], [True, True])
+        self.assertIs(read({"processes": "1"}).repeaters["edge"].values["share-port"], False)
+        self.assert_wrong(
+            "--admin must have {process}, as each of the processes needs its own, not 'unix:x'",
+            "edge.toml: repeater.a.record must have {process}, as each of the processes needs its own, not 'x.db'",
+            "edge.toml: repeater.b.listen must have a port that the processes can share, not 'tcp:0'",
+            "edge.toml: repeater.c.listen needs a port of tcp:, tcp6: or ssl:, not 'unix:/tmp/quotes'",
+            process={"processes": "2", "admin": "unix:x"},
+            a={**GOOD, "record": "x.db"},
+            b={**GOOD, "listen": "tcp:0"},
+            c={**GOOD, "listen": "unix:/tmp/quotes"},
+        )
+
+    def test_share_port(self) -> None:
+        """A port is shared if its kind allows that, even one that the system chooses."""
+        self.assertIs(read(a={**GOOD, "listen": "tcp:0", "share-port": True}).repeaters["a"].values["share-port"], True)
+        self.assert_wrong(
+            "edge.toml: repeater.a.share-port needs a port of tcp:, tcp6: or ssl:, not 'systemd:domain=INET:name=x'",
+            a={**GOOD, "listen": "systemd:domain=INET:name=x", "share-port": True},
+        )
+        self.assert_wrong(
+            "edge.toml: repeater.a.listen must be an endpoint such as tcp:9000 or unix:/run/quotes, not 'tcp:': "
+            "it needs a port",
+            a={**GOOD, "listen": "tcp:", "share-port": True},
         )
 
     def test_administration(self) -> None:

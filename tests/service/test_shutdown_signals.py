@@ -130,6 +130,26 @@ class HandlerTests(SignalCase):
         self.assertEqual(self.aborted, 2)
         self.assertEqual(self.lines[0], "a second signal, SIGINT: every connection is aborted")
 
+    def test_begun(self) -> None:
+        """The end that another process orders is as after a signal; that signal may still come, another one aborts."""
+        signals = self.start()
+        signals.begin(signal.SIGTERM)
+        signals.begin(signal.SIGINT)
+        self.assertEqual((self.got, signals.first), ([signal.SIGTERM], signal.SIGTERM))
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.reactor.run_calls()
+        self.assertEqual((self.got, self.aborted), ([signal.SIGTERM], 0))
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.reactor.run_calls()
+        self.assertEqual((self.got, self.aborted), ([signal.SIGTERM], 1))
+
+    def test_begun_although_ignored(self) -> None:
+        """Such an end stops the reactor even if the signal is ignored, and does nothing after a signal."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signals = self.start()
+        signals.begin(signal.SIGINT)
+        self.assertEqual((self.got, self.reactor.hasStopped, signals.first), ([], True, signal.SIGINT))
+
     def test_reactor_that_stops(self) -> None:
         """A signal that comes when the reactor stops for another reason is a second one; its end ends the thread."""
         signals = self.start()

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import socket
 import sys
 from typing import Any
 
@@ -20,7 +21,9 @@ from zope.interface.verify import verifyObject
 from twisted_repeater import Limits, OnFilterError, SameName, dialects
 from twisted_repeater.faults import Drop
 from twisted_repeater.service.demo import DemoService
-from twisted_repeater.service.service import CannotStart
+from twisted_repeater.service.parent_process import CHANNEL
+from twisted_repeater.service.processes import ProcessesService
+from twisted_repeater.service.service import CannotStart, RepeaterService
 from twisted_repeater.service.tap import Options, makeService
 
 from ..modules import ModuleCase
@@ -49,8 +52,8 @@ def values(*options: str) -> dict[str, Any]:
     return {**settings.values, **repeater.values, "name": repeater.name}
 
 
-class OptionsTests(ModuleCase):
-    """Parsed options."""
+class OptionsCase(ModuleCase):
+    """A test case with options."""
 
     def setUp(self) -> None:
         """Go to the directory of the modules."""
@@ -63,11 +66,6 @@ class OptionsTests(ModuleCase):
         error = self.assertRaises(UsageError, Options().parseOptions, [*needed, *options])
         self.assertTrue(str(error).startswith(text), error)
 
-    def test_faults(self) -> None:
-        """Faults are read with the other options; two of one kind have two names."""
-        faults = values("--fault=drop:every=2", "--fault=drop")["fault"]
-        self.assertEqual([(each.name, each.fault) for each in faults], [("drop", Drop(every=2)), ("drop-2", Drop())])
-
     def assert_cannot_start(self, text: str, *options: str) -> None:
         """These options can be parsed, but no service can be made: the process would end with this line."""
         error = self.assertRaises(CannotStart, makeService, parsed(*options))
@@ -76,6 +74,15 @@ class OptionsTests(ModuleCase):
     def made(self, *options: str) -> Any:
         """Make the service."""
         return makeService(parsed(*options))
+
+
+class OptionsTests(OptionsCase):
+    """Parsed options."""
+
+    def test_faults(self) -> None:
+        """Faults are read with the other options; two of one kind have two names."""
+        faults = values("--fault=drop:every=2", "--fault=drop")["fault"]
+        self.assertEqual([(each.name, each.fault) for each in faults], [("drop", Drop(every=2)), ("drop-2", Drop())])
 
     def test_defaults(self) -> None:
         """Options that are not given have the library's defaults."""
@@ -447,6 +454,32 @@ class ServiceTests(PeerCase, ModuleCase):
             (("--dialect=lines", "--same-name=refuse"), SameName.REFUSE),
         ]:
             self.assertIs(self.start(*options).repeater._factory.settings.dialect.same_name, same_name)
+
+
+class ProcessesTests(OptionsCase):
+    """Several processes."""
+
+    def setUp(self) -> None:
+        """Find a port."""
+        super().setUp()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.listen = ("--listen", f"tcp:{free.getsockname()[1]}:interface=127.0.0.1")
+
+    def test_parent(self) -> None:
+        """They have a parent, which has loaded all that they load; a process that it has started is a repeater."""
+        options = (*self.listen, "--processes=2", "--dialect=lines")
+        self.assertIsInstance(self.made(*options), ProcessesService)
+        self.assert_cannot_start("--to-server-filter: cannot import no_such", *options, "--to-server-filter=no_such:f")
+        self.patch(os, "environ", {**os.environ, CHANNEL: "", "TWISTED_REPEATER_PROCESS": "2"})
+        self.assertIsInstance(self.made(*options), RepeaterService)
+
+    def test_each(self) -> None:
+        """The options of each process are checked."""
+        self.assert_wrong(
+            "--admin must be an endpoint such as tcp:8090:interface=127.0.0.1, not 'tcp:65536:interface=127.0.0.1'",
+            *("--processes=7", "--admin=tcp:6553{process}:interface=127.0.0.1", "--dialect=lines"),
+            needed=(*self.listen, *NEEDED[2:]),
+        )
 
 
 class PageTests(SynchronousTestCase):

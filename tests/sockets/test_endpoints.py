@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import tempfile
 from pathlib import Path
@@ -29,7 +30,7 @@ from twisted_repeater._sockets.endpoints import (
     server_endpoint,
 )
 
-from ..peers import reactor
+from ..peers import Server, reactor
 from ..real_sockets import TLSSockets
 from .endpoints_case import NO_IPV6, EndpointsCase, Named
 
@@ -81,6 +82,39 @@ class ListenerTests(EndpointsCase):
             (ValueError, "listen_port must be 0 to 65535", None, 65536),
         ):
             error = self.assertRaises(kind, listener, reactor, endpoint, port)
+            self.assertIn(told, str(error))
+
+
+class SharingTests(EndpointsCase):
+    """Ports that are shared with other processes."""
+
+    async def test_shared(self) -> None:
+        """Each kind of description that names a port lets another listen there, too, and so does a number."""
+        directory = tempfile.TemporaryDirectory(prefix="repeater-")
+        self.addCleanup(directory.cleanup)
+        self.addCleanup(self.flushWarnings)  # Twisted calls pyOpenSSL in ways that are out of date
+        tls = TLSSockets(f"{directory.name}/tls").for_clients()["listen"]
+        for kind in ("tcp:0:interface=127.0.0.1", "haproxy:tcp:0:interface=127.0.0.1", tls, None):
+            number = 0 if kind is None else None
+            for _ in range(2):
+                port: Any = await listener(reactor, kind, number, shared=True)(Server())
+                self.addCleanup(port.stopListening)
+                self.assertTrue(port.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
+                if kind is None:
+                    number = port.getHost().port
+                else:
+                    kind = re.sub(r"(tcp|ssl):\d+", rf"\1:{port.getHost().port}", kind)
+
+    def test_not_shareable(self) -> None:
+        """What has no port, or a port that only Twisted can make, is refused with what is needed."""
+        for kind, told, endpoint in (
+            (ValueError, "needs a port of tcp:, tcp6: or ssl:, not 'unix:/run/quotes'", "unix:/run/quotes"),
+            (ValueError, "needs a port of tcp:, tcp6: or ssl:, not 'haproxy:systemd", "haproxy:systemd:domain=INET"),
+            (ValueError, "cannot be used with sslmethod=", "ssl:0:sslmethod=TLS_METHOD"),
+            (ValueError, "cannot be used with sslmethod=", "ssl:0:key.pem:cert.pem:TLS_METHOD"),
+            (TypeError, "share_port needs listen_port, or the desc", TCP4ServerEndpoint(reactor, 0)),
+        ):
+            error = self.assertRaises(kind, listener, reactor, endpoint, None, shared=True)
             self.assertIn(told, str(error))
 
 

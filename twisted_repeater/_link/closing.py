@@ -27,6 +27,10 @@ Rules of a link:
   that goes down inside of a message that was not passed on yet costs the receiver nothing.
 * A link that finishes ends the stream to a side as soon as nothing more can come for it. It closes when both directions
   have ended, or after ``linger``.
+* A link that leaves, because its repeater is drained, ends at the client's side first. The client gets the farewell, or
+  only the end of its stream. Without a farewell it may not know yet that nobody answers: what it still sends is
+  relayed, until it ends its stream, too, or its system has received everything and it has sent nothing for a second.
+  Then the link closes. After a farewell it closes at once: the client was told that nothing more is accepted.
 * A link that closes accepts no more bytes. It filters the messages that it has received, writes the bytes that wait,
   then closes both connections. It forces them after ``close_timeout`` without progress, or after ``linger`` in all.
 * If the repeater or the application closes a link whose sides are both up, the client gets the dialect's farewell. It
@@ -206,6 +210,8 @@ class LinkEvent(_Numbered):
     OUT_OF_TIME = 7
     ABORT = 8
     BOTH_GONE = 9
+    LEAVE = 10
+    """The repeater is drained, and nothing waits on the link."""
 
 
 class Action(StrEnum):
@@ -221,6 +227,8 @@ class Action(StrEnum):
     """Allow ``linger`` for the rest, and `END_STREAMS`."""
     END_STREAMS = "_end_streams"
     """End the stream to each side for which nothing more can come; close when both directions have ended."""
+    END_CLIENT = "_end_client"
+    """Say the farewell and end the stream to the client; without a farewell, relay what it still sends."""
     DROP = "_drop"
     """Close both connections: nothing that matters waits."""
     FLUSH = "_flush"
@@ -245,6 +253,7 @@ LINK_MOVES: dict[tuple[LinkState, LinkEvent], tuple[Action, LinkState]] = {
     (_L.MAKING, _LE.MADE): (_A.START, _L.RELAYING),
     (_L.MAKING, _LE.CLOSE): (_A.DROP, _L.FAILING),
     (_L.RELAYING, _LE.FINISH): (_A.LINGER, _L.FINISHING),
+    (_L.RELAYING, _LE.LEAVE): (_A.END_CLIENT, _L.FINISHING),
     (_L.RELAYING, _LE.CLOSE): (_A.FLUSH, _L.CLOSING),
     (_L.FINISHING, _LE.FINISH): (_A.END_STREAMS, _L.FINISHING),
     (_L.FINISHING, _LE.MOVED): (_A.END_STREAMS, _L.FINISHING),

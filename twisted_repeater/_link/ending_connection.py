@@ -272,6 +272,10 @@ class EndingConnection(Protocol):
         self._quiet_polls = 0 if waiting else self._quiet_polls + 1
         self._poll_soon()
 
+    def was_quiet(self) -> None:
+        """The peer has everything, and was quiet for long while it was read: need not wait for that again to close."""
+        self._quiet_polls = QUIET_POLLS
+
     def _poll_soon(self) -> None:
         if not self.lost:
             self.link.timers.call_later(("poll", self), ACKNOWLEDGED_POLL, self._close_when_taken)

@@ -190,7 +190,7 @@ class EndingPair:
         client, server = self.client, self.server
         lost = ConnectionState.LOST
         server_has_all = server.state is lost or (client.state in ENDED and to_server.idle)
-        client_has_all = client.state is lost or (server.state in ENDED and to_client.idle)
+        client_has_all = client.state is lost or client.outlet.ended or (server.state in ENDED and to_client.idle)
         if server_has_all and client_has_all:
             self.close()
         elif client_has_all:
@@ -244,16 +244,20 @@ class EndingPair:
             self.client.close()
             self.server.close()
 
-    def _say_farewell(self) -> None:
+    def _say_farewell(self) -> bool:
+        """Tell the client why the link ends. Return whether there was something to say."""
         self._owes_farewell = False
-        if not (self.client.gone or self.client.outlet.ended):
-            reason = self.reason
-            if reason is None and self._host.admission.closed:
-                reason = RepeaterClosed("the repeater shuts down")
-            farewell = self._host.application.farewell(self, reason)
-            if farewell and not self.client.gone:
-                self._said_farewell(farewell)
-                self.client.outlet.push([farewell])
+        if self.client.gone or self.client.outlet.ended:
+            return False
+        reason = self.reason
+        if reason is None and self._host.admission.closed:
+            reason = RepeaterClosed("the repeater shuts down")
+        farewell = self._host.application.farewell(self, reason)
+        if not farewell or self.client.gone:
+            return False
+        self._said_farewell(farewell)
+        self.client.outlet.push([farewell])
+        return True
 
     def _said_farewell(self, farewell: bytes) -> None:
         """The client gets its farewell."""

@@ -12,12 +12,12 @@ from ..errors import FilterTimeout, FramingError, ParseError
 from ..model import Side
 from .closing import LinkEvent
 from .ending_connection import EndingConnection
-from .ending_pair import EndingPair
+from .leaving_pair import LeavingPair
 
 __all__ = ["HostingPair"]
 
 
-class HostingPair(EndingPair):
+class HostingPair(LeavingPair):
     """The host of two lanes; see `LaneHost`."""
 
     __slots__ = ()

@@ -21,9 +21,19 @@ from zope.interface import alsoProvides
 
 from .._types import Reactor
 from .dialling import TIMEOUT, AtPath, Dialled, ServerEndpoint, Through, at_host, is_address
+from .shared_ports import SharingReactor, check_can_share
 from .tls_endpoints import MAX_POSITIONAL, tls_listener, tls_server
 
-__all__ = ["check_server", "dialler", "let_half_close", "listener", "listening_endpoint", "parts_of", "server_endpoint"]
+__all__ = [
+    "check_server",
+    "check_shareable",
+    "dialler",
+    "let_half_close",
+    "listener",
+    "listening_endpoint",
+    "parts_of",
+    "server_endpoint",
+]
 
 T = TypeVar("T")
 
@@ -46,6 +56,9 @@ NO_HEADER = "a PROXY header can be sent to a server of tcp:, tls: or unix:, not 
 SSL = re.compile(r"((?:haproxy:)*)(ssl:.*)", re.DOTALL)
 """Matches the description of a server endpoint over TLS."""
 
+SHAREABLE = re.compile(r"(?:haproxy:)*(?:tcp6?|ssl):")
+"""Matches the beginning of the description of a server endpoint at whose port several processes can listen."""
+
 
 def longest_listen_queue() -> int:
     """Return how many connections the system lets wait to be accepted."""
@@ -55,18 +68,44 @@ def longest_listen_queue() -> int:
         return socket.SOMAXCONN
 
 
-def listening_endpoint(reactor: Reactor, description: str) -> IStreamServerEndpoint:
+def check_shareable(description: str) -> None:
+    """Raise ``ValueError`` if several processes cannot listen at what a description names."""
+    check_can_share()
+    found = SSL.fullmatch(description)
+    if SHAREABLE.match(description) is None:
+        raise ValueError(f"needs a port of tcp:, tcp6: or ssl:, not {description!r}")
+    if found is not None and is_left_to_twisted(*parts_of(found[2])[1:]):
+        raise ValueError("cannot be used with sslmethod=")
+
+
+def is_left_to_twisted(positional: list[str], named: dict[str, str]) -> bool:
+    """Return whether these arguments of ``ssl:`` have a method, which only Twisted's own endpoint takes."""
+    return "sslmethod" in named or len(positional) >= MAX_POSITIONAL
+
+
+def listening_endpoint(reactor: Reactor, description: str, *, shared: bool = False) -> IStreamServerEndpoint:
     """Make a server endpoint from its description.
 
     Its listen queue is as long as the system allows, unless the description has a ``backlog=``. Twisted's own default
     is 50: if hundreds of clients connect at the same moment, most would have to wait one to three seconds.
+
+    Args:
+        reactor: the reactor.
+        description: the description.
+        shared: whether other processes may listen at the same port.
+
+    Raises:
+        ValueError: the description is wrong, or the port cannot be shared.
     """
+    if shared:
+        check_shareable(description)
+        reactor = SharingReactor(reactor)
     found = SSL.fullmatch(description)
     if found is not None:
         _, positional, named = parts_of(found[2])
         if "sslmethod" in named and {"clientRoots", "alpn"} & set(named):
             raise ValueError("sslmethod= is left to Twisted, which has no clientRoots= and no alpn=")
-        if "sslmethod" not in named and len(positional) < MAX_POSITIONAL:
+        if not is_left_to_twisted(positional, named):
             wrappers = found[1].count(":")
             return tls_listener(reactor, wrappers, positional, named, longest_listen_queue(), description)
     endpoint: IStreamServerEndpoint | None = None
@@ -78,21 +117,27 @@ def listening_endpoint(reactor: Reactor, description: str) -> IStreamServerEndpo
 
 
 def listener(
-    reactor: Reactor, endpoint: str | IStreamServerEndpoint | None, port: int | None
+    reactor: Reactor, endpoint: str | IStreamServerEndpoint | None, port: int | None, *, shared: bool = False
 ) -> Callable[[Factory], Awaitable[IListeningPort]]:
     """Return a function that makes a factory listen.
 
     Args:
         endpoint: a server endpoint or its description, or ``None`` for the TCP ``port`` of all interfaces.
+        shared: whether other processes may listen at the same port.
 
     Raises:
         TypeError: both are given, or neither, or they are of the wrong type.
-        ValueError: the port or the description cannot be used.
+        ValueError: the port or the description cannot be used, or not be shared.
     """
     if (endpoint is None) == (port is None):
         raise TypeError("give either listen or listen_port")
     if isinstance(endpoint, str):
-        endpoint = listening_endpoint(reactor, endpoint)
+        endpoint = listening_endpoint(reactor, endpoint, shared=shared)
+    elif shared:
+        if endpoint is not None:
+            raise TypeError(f"share_port needs listen_port, or the description of an endpoint, not {endpoint!r}")
+        check_can_share()
+        reactor = SharingReactor(reactor)
     if endpoint is None:
         _checked_port("listen_port", port, lowest=0)
     elif not IStreamServerEndpoint.providedBy(endpoint):

@@ -148,11 +148,16 @@ class Connection:
     def stop(self) -> Deferred[None]:
         """Disconnect, for good. Fires when the connection has ended."""
         self._stopped = True
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
         running, self._running = self._running, None
         if running is not None:
             running.addErrback(lambda failure: None)  # what it was doing has failed
+            await deferLater(self._reactor, 0)  # who stops it may have been called by it
             running.cancel()
-        return succeed(None) if self._protocol is None else self._protocol.when_lost()
+        if self._protocol is not None:
+            await self._protocol.when_lost()
 
     def abort(self, why: str = LOST) -> None:
         """Give this connection up. The calls under way fail a moment later."""

@@ -141,7 +141,7 @@ class RedisFleet:
     async def _stop(self) -> None:
         await self._claims.stop()
         await self._node.stop()
-        self._orders.stop()
+        await self._orders.stop()
 
     # -- IFleet ----------------------------------------------------------------------------------------------
 
@@ -246,10 +246,10 @@ class RedisFleet:
     def usable(self) -> None:
         """See `Watcher`."""
         self._claims.goes_on()
+        self._tell(None)
         waiting, self._waiting = self._waiting, []
         for done in waiting:
             done.callback(None)
-        self._tell(None)
 
     def unusable(self, why: str) -> None:
         """See `Watcher`."""

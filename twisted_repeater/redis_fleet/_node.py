@@ -169,7 +169,7 @@ class Node:
     async def stop(self) -> None:
         """Leave, so that the names of this node are free at once."""
         try:
-            if self.is_member and self.connection.problem is None:
+            if self.is_member:
                 await self.run(LEAVE, self.keys("state", "nodes", "info", "names"), SWEPT)
         except EngineError as error:
             log.info("the fleet could not be left: {error}; the names are free when the lease ends", error=error)
@@ -181,7 +181,6 @@ class Node:
 
     async def _up(self, facts: Facts) -> None:
         """The engine can be asked: go on as a member, or else join."""
-        self._stop_renewing()
         if self._is_complete and self.is_member and facts.run_id == self._run_id and await self._goes_on():
             self._renew_later(self.settings.lease / RENEWALS)
         else:
@@ -245,6 +244,7 @@ class Node:
         self._watcher.unusable(why)
 
     def _renew_later(self, seconds: float) -> None:
+        self._stop_renewing()
         self._renewal = self._reactor.callLater(seconds, self._renew)
         self._renews_at = elapsed() + seconds
 
@@ -258,9 +258,8 @@ class Node:
         Deferred.fromCoroutine(self._renew_now()).addCallbacks(self._renew_again, self._not_renewed)
 
     def _renew_again(self, more: bool) -> None:
-        if self._renewal is None and self.is_member:
-            pause = self.settings.lease / RENEWALS
-            self._renew_later(min(pause, SWEEPS) if more else pause)
+        pause = self.settings.lease / RENEWALS
+        self._renew_later(min(pause, SWEEPS) if more else pause)
 
     def _not_renewed(self, failure: Failure) -> None:
         if not failure.check(EngineError):

@@ -141,12 +141,13 @@ class Orders:
         """The node has joined with a new incarnation: read what it gets from now on."""
         self._reader.joined(last)
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         """Read no more; whoever waits for answers gets those that are there."""
-        self._reader.stop()
+        stopped = self._reader.stop()
         for call in self._calls.values():
             if not call.done.called:
                 call.done.callback(None)
+        return stopped
 
     # -- carrying out ----------------------------------------------------------------------------------------
 

@@ -72,10 +72,10 @@ class Reader:
         else:
             self._connection.abort()
 
-    def stop(self) -> None:
+    def stop(self) -> Deferred[None]:
         """Read no more."""
         self._inbox = ""
-        self._connection.stop()
+        return self._connection.stop()
 
     async def _up(self, facts: Facts) -> None:
         self._measured = float("-inf")

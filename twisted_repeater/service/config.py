@@ -31,17 +31,18 @@ ELSEWHERE: dict[Scope, str] = {
 """What is said of a key that is in the wrong place."""
 
 
-def read_config(path: str, command: Mapping[str, Written]) -> ProcessSettings:
+def read_config(path: str, command: Mapping[str, Written], number: str | None = None) -> ProcessSettings:
     """Read a configuration file.
 
     Args:
         path: the file.
         command: options of the process that the command line has; they win.
+        number: the number of the process; ``None`` for that of this one.
 
     Raises:
         SettingsError: the file cannot be read, or something in it is wrong.
     """
-    file = ConfigFile(path, os.path.abspath(path), command)
+    file = ConfigFile(path, os.path.abspath(path), command, number)
     return file.read()
 
 
@@ -52,16 +53,18 @@ class ConfigFile:
         name: the name of the file in errors.
         path: its absolute path: as a daemon the process may change its directory.
         command: options of the command line.
+        number: the number of the process; ``None`` for that of this one.
     """
 
-    def __init__(self, name: str, path: str, command: Mapping[str, Written]) -> None:
+    def __init__(self, name: str, path: str, command: Mapping[str, Written], number: str | None) -> None:
         self._name = name
         self._path = path
         self._command = command
+        self._number = number
 
     def read(self) -> ProcessSettings:
         """Read the file. See `read_config`."""
-        reading = Reading()
+        reading = Reading(self._number)
         content = self._parsed()
         tables = {key: self._table(reading, key, content.pop(key, {})) for key in (DEFAULTS, REPEATER)}
         process, _ = self._written(reading, "process", content, "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from twisted.internet.interfaces import (
@@ -16,7 +17,7 @@ from zope.interface import Interface
 
 from .._sockets.endpoints import check_server, parts_of
 
-__all__ = ["Bound", "admin", "bound_by", "listening", "server"]
+__all__ = ["Bound", "admin", "bound_by", "check_free", "listening", "server"]
 
 INTERFACE_AT = {"tcp": 1, "tcp6": 1, "ssl": 4}
 """The kinds of server endpoints that bind a port, and the place of the interface in their descriptions."""
@@ -55,12 +56,31 @@ def bound_by(description: str) -> Bound | None:
         return Bound(f"systemd:{named['name']}") if "name" in named else None
     if kind not in INTERFACE_AT:
         return None
-    at = INTERFACE_AT[kind]
-    port = named.get("port") or (positional[0] if positional else "")
-    interface = named.get("interface") or (positional[at] if len(positional) > at else "")
+    interface, port = _interface_and_port(kind, positional, named)
     if not re.fullmatch(r"\d+", port, re.ASCII) or int(port) == 0:
         return None
     return Bound("" if interface in ALL else interface, int(port))
+
+
+def check_free(description: str) -> None:
+    """Raise ``OSError`` if somebody listens at the port of a server endpoint, even if he would share it.
+
+    Args:
+        description: of the kind ``tcp:``, ``tcp6:`` or ``ssl:``, with a port that is not 0.
+    """
+    kind, positional, named = parts_of(WRAPPERS.sub("", description))
+    interface, port = _interface_and_port(kind, positional, named)
+    with socket.socket(socket.AF_INET6 if kind == "tcp6" or ":" in interface else socket.AF_INET) as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.bind((interface, int(port)))
+
+
+def _interface_and_port(kind: str, positional: Sequence[str], named: Mapping[str, str]) -> tuple[str, str]:
+    """Return two arguments of a server endpoint that binds a port, "" for what is not given."""
+    at = INTERFACE_AT[kind]
+    port = named.get("port") or (positional[0] if positional else "")
+    interface = named.get("interface") or (positional[at] if len(positional) > at else "")
+    return interface, port
 
 
 def listening(text: str) -> str:

@@ -39,7 +39,7 @@ Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | list[Scalar]
 
 
-def text_line(event: LogEvent, names_repeaters: bool = False, *, time: bool = True) -> str | None:
+def text_line(event: LogEvent, names_repeaters: bool = False, *, time: bool = True, process: str = "") -> str | None:
     """Return an event as Twisted writes it: the time, its origin and level, and the text, with a traceback if any.
 
     Args:
@@ -47,6 +47,7 @@ def text_line(event: LogEvent, names_repeaters: bool = False, *, time: bool = Tr
         names_repeaters: whether the name of the repeater begins the text, if the event is about one and does not say
             it elsewhere.
         time: whether the time begins the line.
+        process: the number of the process, if there are several.
     """
     text = eventAsText(event, includeTimestamp=False, includeSystem=False)
     if not text:
@@ -54,16 +55,17 @@ def text_line(event: LogEvent, names_repeaters: bool = False, *, time: bool = Tr
     origin = event.get("log_system") or event.get("log_namespace") or "-"
     name = event.get("repeater") if names_repeaters and "{repeater" not in str(event.get("log_format")) else None
     start = f"{formatTime(event.get('log_time'))} " if time else ""
-    who = f"{printable(str(name))}: " if name else ""
+    who = f"process {process}: " if process else ""
+    who += f"{printable(str(name))}: " if name else ""
     lines = f"{start}[{origin}#{_level(event)}] {who}{text.rstrip()}".replace("\n", "\n\t")
     return f"{lines}\n"
 
 
-def json_line(event: LogEvent) -> str | None:
+def json_line(event: LogEvent, process: str = "") -> str | None:
     """Return an event as one line of JSON, of `LONGEST` bytes at most, in ASCII.
 
     It has ``time``, ``level``, ``logger`` and ``message``, the fields of the event that are plain values, and for a
-    failure ``error`` and ``traceback``.
+    failure ``error`` and ``traceback``. If there are several processes, ``process`` is the number of this one.
     """
     failure = _failure(event)
     message = _message(event, failure)
@@ -72,6 +74,8 @@ def json_line(event: LogEvent) -> str | None:
     fields: dict[str, Value] = {"time": _time(event), "level": _level(event)}
     fields["logger"] = str(event.get("log_namespace") or "-")
     fields["message"] = message
+    if process:
+        fields["process"] = process
     fields.update(_plain_fields(event))
     if failure is not None:
         fields.setdefault("error", told(failure.value))

@@ -70,6 +70,8 @@ class Logs:
             raise ValueError("log-format and log-level cannot be used with the option --logger of twistd")
         self.names_repeaters: bool = False
         """Whether lines of text begin with the name of their repeater, because there are several."""
+        self.process: str = ""
+        """The number of this process, if there are several; each line has it then."""
         self._form = form
         self._level = LogLevelFilterPredicate()
         self.use(form, level)
@@ -89,7 +91,12 @@ class Logs:
 
     def line(self, event: LogEvent) -> str | None:
         """Return the line of an event, with its end; ``None`` if there is nothing to say."""
-        return json_line(event) if self._form == "json" else text_line(event, self.names_repeaters)
+        return self._written(event, time=True)
+
+    def _written(self, event: LogEvent, *, time: bool) -> str | None:
+        if self._form == "json":
+            return json_line(event, self.process)
+        return text_line(event, self.names_repeaters, time=time, process=self.process)
 
     def _observer(self) -> ILogObserver:
         """Make the observer: of the file, of syslog, or of the standard output."""
@@ -102,7 +109,7 @@ class Logs:
 
     def _without_time(self, event: LogEvent) -> str | None:
         """Return the line of an event for syslog, which adds the time to texts itself."""
-        return json_line(event) if self._form == "json" else text_line(event, self.names_repeaters, time=False)
+        return self._written(event, time=False)
 
 
 # -- where the log goes ------------------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ class Option:
     """More Markdown, for the reference only."""
     example: str = ""
     """A value, for messages about a missing one."""
+    numbered: bool = False
+    """Whether ``{process}`` in it stands for the number of the process."""
     scope: Scope = "repeater"
     when: When = "restart"
     group: str = ""

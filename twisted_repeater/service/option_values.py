@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple, TypeVar
 
@@ -171,9 +172,9 @@ def server(reactor: Reactor, text: str) -> IStreamClientEndpoint:
     return _endpoint(server_endpoint, reactor, text)
 
 
-def listen_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
-    """Read the endpoint where clients connect."""
-    return _endpoint(listening_endpoint, reactor, text)
+def listen_endpoint(reactor: Reactor, text: str, *, shared: bool = False) -> IStreamServerEndpoint:
+    """Read the endpoint where clients connect; ``shared`` if other processes may listen there, too."""
+    return _endpoint(partial(listening_endpoint, shared=shared), reactor, text)
 
 
 def admin_endpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:

@@ -9,10 +9,11 @@ from typing import Any
 from .._sockets.proxy_headers import header_version
 from . import addresses, endpoint_texts, option_values
 from .admin.token_file import read_token
+from .limit_options import LIMIT_OPTIONS
 from .loading import READY
 from .logs import log_format, log_level
 from .option import Form, Option, Scope, each, listed
-from .option_values import LIMITS, number, seconds, seconds_or_none, size
+from .process_number import read_processes
 from .ready_faults import READY_FAULTS, NamedFault, fault_of
 from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .recording import record_arguments
@@ -45,6 +46,14 @@ CONNECT = [
         required=True,
         without="required",
         description="Where clients connect, such as `tcp:9000:interface=127.0.0.1` or `unix:/run/quotes`.",
+    ),
+    Option(
+        name="share-port",
+        form=Form.FLAG,
+        read=bool,
+        without="off",
+        description="Let other processes listen at the same port, if they have this option, too.",
+        more="See [One machine, all cores](../howto/processes.md).",
     ),
     Option(
         name="server",
@@ -207,6 +216,7 @@ RECORDING = [
         name="record",
         read=recording,
         example="traffic.db",
+        numbered=True,
         when="at once",
         description="Record the traffic in an SQLite file, such as `traffic.db` or "
         "`traffic.db:max-size=100MiB:keep=10`.",
@@ -214,42 +224,12 @@ RECORDING = [
     ),
 ]
 
-FORMS: dict[object, Form] = {
-    number: Form.NUMBER,
-    size: Form.SIZE,
-    seconds: Form.SECONDS,
-    seconds_or_none: Form.SECONDS,
-}
-"""How limits are written, by what reads them."""
-
-DESCRIPTORS = "`500`, or fewer to fit the [file descriptors](../running.md#file-descriptors)"
-
-DEPENDS = {
-    "max_frame": "what the dialect says, or else `16MiB`",
-    "max_unfinished_frames": "`256MiB`, or four times `max-frame` if that is more",
-    "max_clients": DESCRIPTORS,
-    "max_unfinished_hellos": DESCRIPTORS,
-}
-"""What holds without the limits that have no fixed default."""
-
-LIMIT_OPTIONS = [
-    Option(
-        name=limit.name,
-        form=FORMS[limit.read],
-        read=limit.read,
-        default=limit.default,
-        without=DEPENDS.get(limit.field, ""),
-        description=limit.description,
-        example=limit.default or "500",
-    )
-    for limit in LIMITS
-]
-
 PROCESS = [
     Option(
         name="admin",
         read=endpoint_texts.admin,
         example="tcp:8090:interface=127.0.0.1",
+        numbered=True,
         description="Where the administration listens: `tcp:8090:interface=127.0.0.1` or `unix:/run/admin`.",
         more="With TCP or TLS it must have an `interface=`. See "
         "[The administration](../running.md#the-administration).",
@@ -295,6 +275,15 @@ PROCESS = [
         default="30",
         description="How long links may go on after SIGTERM until they are closed. In seconds.",
         when="at once",
+    ),
+    Option(
+        name="processes",
+        form=Form.NUMBER,
+        read=read_processes,
+        example="4",
+        default="1",
+        description="How many processes share the ports, to use as many cores.",
+        more="See [One machine, all cores](../howto/processes.md).",
     ),
 ]
 

@@ -84,7 +84,8 @@ def plan_of(settings: RepeaterSettings, reactor: Reactor, listen: IStreamServerE
     """
     values = settings.values
     if listen is None:
-        listen = tried(settings, "listen", option_values.listen_endpoint, reactor, values["listen"])
+        make, shared = option_values.listen_endpoint, values["share-port"]
+        listen = tried(settings, "listen", make, reactor, values["listen"], shared=shared)
     check_server(settings, reactor)
     dialect = tried(settings, "dialect", load_dialect, values["dialect"])
     tried(settings, "dialect", dialect.check_versions, values["convert-versions"])

@@ -20,21 +20,22 @@ from twisted.python.failure import Failure
 from .._sockets.descriptors import raise_soft_limit
 from .._text import printable, text_of
 from .._types import Reactor
+from ..model import Limits
 from ..tls_options import look_at_certificates, reload_certificates
 from .admin_port import AdminPort
 from .changes import Change, ChangeError, ReloadAnswer, with_certificates
-from .draining import Draining
 from .filter_modules import FilterModules
 from .hosted import Hosted, filters_of
 from .loading import LoadingError
 from .logs import Logs
+from .parent_process import ParentProcess
 from .plan import Plan, Wanted, check_reload, load_from_here, plan_of
 from .reload import Reload
 from .settings import ProcessSettings, SettingsError
 from .shutdown_signals import ShutdownSignals
 from .systemd import Systemd
 
-__all__ = ["CannotStart", "RepeaterService"]
+__all__ = ["CannotStart", "RepeaterService", "longest_end"]
 
 log: Logger = Logger()
 
@@ -74,6 +75,7 @@ class RepeaterService(Service):
         self.reactor: Reactor = reactor
         self.hosted: dict[str, Hosted] = {}
         """The repeaters, by name."""
+        self._parent = ParentProcess.of_this_process()
         self._logs = self._make_logs(twistd)
         load_from_here(settings)
         for repeater in settings.repeaters.values():  # first: a module that a dialect has loaded is never reloaded
@@ -85,13 +87,13 @@ class RepeaterService(Service):
             self.modules.watched.add(settings.file)
         check_reload(settings, self.modules.fixed)
         self._admin = AdminPort(settings, reactor)
-        self._leaving: dict[Hosted, Draining] = {}
+        self._leaving: dict[Hosted, None] = {}
         """Repeaters that are drained."""
         self._draining = False
         self._reload = Reload(self, reactor)
         self._certificates = TimerService(LOOK_EVERY, look_at_certificates)
         self._certificates.clock = reactor
-        self._systemd = Systemd()
+        self._systemd = self._parent or Systemd()
         self._signals = ShutdownSignals(
             reactor, self._abort, (twistd or {}).get("pidfile"), on_alive=self._systemd.alive
         )
@@ -112,6 +114,7 @@ class RepeaterService(Service):
         except ValueError as error:
             raise LoadingError(text_of(error)) from error
         logs.names_repeaters = len(self.settings.repeaters) > 1
+        logs.process = "" if self._parent is None else self._parent.number
         return logs
 
     def setServiceParent(self, parent: IServiceCollection) -> None:
@@ -135,6 +138,8 @@ class RepeaterService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         self._reload.start()
         self._signals.start()
+        if self._parent is not None:
+            self._parent.start(self._obey, self.reactor)
         self._certificates.startService()
         self._binding.addCallback(lambda _: Deferred.fromCoroutine(self._begin())).addErrback(self._failed)
         self._started = True
@@ -261,8 +266,8 @@ class RepeaterService(Service):
             self._systemd.stopping("draining", self._longest_end())
             self._admin.release_held()
             await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
-        self._drain_no_longer()
         await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
+        self._leaving.clear()
         await self._admin.stop()
         self._reload.stop()
         self._signals.stop()
@@ -271,31 +276,44 @@ class RepeaterService(Service):
 
     def _longest_end(self) -> float:
         limits = [hosted.settings.values["limits"] for hosted in self.hosted.values()]
-        closing = max((max(each.linger, each.close_timeout) for each in limits), default=0.0)
-        return float(self.settings.values["drain-timeout"]) + closing + MORE
+        return longest_end(self.settings.values["drain-timeout"], limits)
 
     async def _drain_one(self, hosted: Hosted) -> None:
         """Drain a repeater, and end it."""
         self._admin.release_held(hosted.name)
-        draining = self._leaving.get(hosted)
-        if draining is None and hosted.bound:
-            timeout = self.settings.values["drain-timeout"]
-            draining = self._leaving[hosted] = Draining(hosted.repeater, timeout, self.reactor, hosted.name)
-            draining.start()
-        if draining is not None:
-            await draining.wait()
+        self._leaving[hosted] = None
+        if hosted.bound:
+            await hosted.repeater.drain(self.settings.values["drain-timeout"])
         await hosted.end()
         self._leaving.pop(hosted, None)
 
-    def _drain_no_longer(self) -> None:
-        for draining in list(self._leaving.values()):
-            draining.stop()
+    def _obey(self, order: str) -> None:
+        """Obey the parent."""
+        if order == "drain":
+            self._signals.begin(signal.SIGTERM)
+        elif order == "end":
+            self._signals.begin(signal.SIGINT)
+        elif order == "abort":
+            self._abort()
+        elif order == "reload":
+            self._reload.now()
+        elif callable(signal.getsignal(signal.SIGUSR1)):  # "rotate", if there is a file
+            signal.raise_signal(signal.SIGUSR1)
 
     def _abort(self) -> None:
         """Obey a second signal: do not wait any longer."""
-        self._drain_no_longer()
         for hosted in [*self.hosted.values(), *self._leaving]:
             hosted.abort()
+
+
+def longest_end(timeout: float, limits: Iterable[Limits]) -> float:
+    """Return how many seconds the end of a process may take.
+
+    Args:
+        timeout: the seconds for draining.
+        limits: those of its repeaters.
+    """
+    return float(timeout) + max((max(each.linger, each.close_timeout) for each in limits), default=0.0) + MORE
 
 
 def _log_bug(failure: Failure) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
 from twisted.python import usage
 
+from .._sockets.endpoints import check_shareable
 from ..model import Limits
 from .admin.token_file import needs_token
 from .endpoint_texts import Bound, bound_by
 from .option import Scope, Written
 from .option_values import LIMITS, seconds_or_none
 from .options import OPTIONS
+from .process_number import NUMBER, PLACE, own_number, with_number
 
 __all__ = ["ProcessSettings", "Reading", "RepeaterSettings", "SettingsError", "Where", "WrittenSettings", "located"]
 
@@ -97,10 +99,18 @@ def located(where: str, text: str) -> str:
 
 
 class Reading:
-    """Reads what was written, and collects the errors."""
+    """Reads what was written, and collects the errors.
 
-    def __init__(self) -> None:
+    Args:
+        number: the number of the process; ``None`` for that of this one.
+    """
+
+    def __init__(self, number: str | None = None) -> None:
         self.errors: list[str] = []
+        try:
+            self._number = own_number() if number is None else number
+        except ValueError as error:
+            raise SettingsError(located(NUMBER, str(error))) from error
 
     def wrong(self, where: str, text: str) -> None:
         """Note an error, once: several repeaters may share a default."""
@@ -121,6 +131,7 @@ class Reading:
         """
         made = {name: self._repeater(name, each) for name, each in repeaters.items()}
         settings = ProcessSettings(self._values("process", written), made, written.where)
+        settings = self._shared(settings, written, repeaters)
         self._check_admin(settings)
         if settings.values["reload"] and made and not any(map(has_filters, made.values())):
             self.wrong(written.where("reload"), "needs a filter")
@@ -137,7 +148,8 @@ class Reading:
                 values[option.name] = option.default_value()
                 try:
                     if option.name in written.options:
-                        values[option.name] = option.read(written.options[option.name])
+                        text = written.options[option.name]
+                        values[option.name] = option.read(with_number(text, self._number) if option.numbered else text)
                 except ValueError as error:
                     self.wrong(written.where(option.name), str(error))
         return values
@@ -165,6 +177,43 @@ class Reading:
                 name = wrong.replace("_", "-")
                 rule = reason.rpartition(", not ")[0].replace("max_frame", "max-frame")
                 self.wrong(written.where(name), f"{rule}, not {written.options[name]}")
+
+    def _shared(
+        self, settings: ProcessSettings, written: WrittenSettings, repeaters: Mapping[str, WrittenSettings]
+    ) -> ProcessSettings:
+        """Return the settings with shared ports, if there are several processes. Note what they cannot share."""
+        several = settings.values["processes"] > 1
+        if several:
+            for each in (written, *repeaters.values()):
+                self._check_numbered(each)
+        made = {
+            name: replace(each, values={**each.values, "share-port": True}) if several else each
+            for name, each in settings.repeaters.items()
+        }
+        for repeater in made.values():
+            if repeater.values["share-port"] and repeater.values["listen"] is not None:
+                self._check_shared(repeater, several)
+        return replace(settings, repeaters=made)
+
+    def _check_numbered(self, written: WrittenSettings) -> None:
+        """Note the options that would be the same for all processes, and must not."""
+        for option in OPTIONS:
+            text = written.options.get(option.name)
+            if option.numbered and text is not None and PLACE not in str(text):
+                why = f"must have {PLACE}, as each of the processes needs its own, not {text!r}"
+                self.wrong(written.where(option.name), why)
+
+    def _check_shared(self, repeater: RepeaterSettings, several: bool) -> None:
+        """Note why processes cannot share the port of a repeater."""
+        listen = repeater.values["listen"]
+        option = "share-port" if "share-port" in repeater.texts else "listen"
+        try:
+            check_shareable(listen)
+        except ValueError as error:
+            self.wrong(repeater.where(option), str(error))
+            return
+        if several and bound_by(listen) is None:
+            self.wrong(repeater.where("listen"), f"must have a port that the processes can share, not {listen!r}")
 
     def _check_admin(self, settings: ProcessSettings) -> None:
         """Note what the administration lacks."""

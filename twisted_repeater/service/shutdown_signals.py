@@ -49,6 +49,8 @@ class ShutdownSignals:
         """Whether the reactor is stopping, or was told to stop."""
         self._second = 0
         """The second signal, 0 before it comes."""
+        self._forgives = False
+        """Whether the next signal is still the first, as the end was begun by `begin`."""
         self._stopped = False
 
     def start(self) -> None:
@@ -84,6 +86,20 @@ class ShutdownSignals:
         self._triggers.clear()
         self._watchdog.stop()
 
+    def begin(self, number: int) -> None:
+        """End as after this first signal, unless one has come. It may still come, and then does nothing more.
+
+        Call this in the reactor.
+        """
+        if not self._ending:
+            self._ending = self._forgives = True
+            self.first = number
+            before = self._before.get(number)
+            if before is None:  # it is ignored, for example in the background of a shell
+                self._reactor.stop()
+            else:
+                before(number, None)
+
     def _reactor_stops(self) -> None:
         self._ending = True
 
@@ -93,6 +109,8 @@ class ShutdownSignals:
             self._ending = True
             self.first = number
             self._before[number](number, frame)
+        elif self._forgives:
+            self._forgives = False
         elif self._watchdog.stalled:
             self._end_now(number, frame)
         else:

@@ -11,13 +11,17 @@ from typing import NoReturn
 from twisted.application.service import IService
 from twisted.python import usage
 
+from .._types import Reactor
 from .config import read_config
 from .demo import DemoService
 from .loading import LoadingError
 from .option import Form, Option, Written
 from .option_values import near, repeater_name
 from .options import BY_NAME, OPTIONS
+from .parent_process import is_child
 from .plan import check as check_all
+from .process_number import numbers
+from .processes import ProcessesService, command_of
 from .reload import let_hangup_end
 from .service import CannotStart, RepeaterService
 from .settings import ProcessSettings, Reading, SettingsError, WrittenSettings
@@ -116,6 +120,9 @@ class Options(usage.Options):
             self._check_demo()
             return
         self.settings = settings_of(self.written)
+        if not is_child():
+            for number in numbers(self.settings.values["processes"]):
+                settings_of(self.written, number)
         if "check" in self.written:
             check(self.settings)
 
@@ -132,8 +139,12 @@ def needs_value(option: Option) -> str:
     return f"--{option.name} needs a value, such as --{option.name}={option.example}"
 
 
-def settings_of(written: Mapping[str, Written]) -> ProcessSettings:
+def settings_of(written: Mapping[str, Written], number: str | None = None) -> ProcessSettings:
     """Return what options come to.
+
+    Args:
+        written: the options.
+        number: the number of the process; ``None`` for that of this one.
 
     Raises:
         SettingsError: they are wrong, or the configuration file is.
@@ -146,10 +157,10 @@ def settings_of(written: Mapping[str, Written]) -> ProcessSettings:
             raise SettingsError("--config must not be empty")
         if others:
             raise SettingsError(f"--{others[0]} cannot be given with --config: write it in {config}")
-        return read_config(config, process)
+        return read_config(config, process, number)
     if not others:
         raise SettingsError("--listen and --server are missing, or --config; see twistd repeater --help")
-    reading = Reading()
+    reading = Reading(number)
     name = str(written.get("repeater-name", "repeater"))
     repeater = {name: value for name, value in written.items() if BY_NAME[name].scope == "repeater"}
     try:
@@ -158,7 +169,7 @@ def settings_of(written: Mapping[str, Written]) -> ProcessSettings:
         reading.wrong("--repeater-name", str(error))
     where = "--{}".format
     settings = reading.process(WrittenSettings(process, where), {name: WrittenSettings(repeater, where)})
-    return replace(settings, reading=partial(settings_of, written))  # for the files that options name
+    return replace(settings, reading=partial(settings_of, written, number))  # for the files that options name
 
 
 def check(settings: ProcessSettings) -> NoReturn:
@@ -193,9 +204,20 @@ def makeService(options: Options) -> IService:
     if options.settings is None:
         return DemoService(reactor)
     try:
+        if options.settings.values["processes"] > 1 and not is_child():
+            return _parent(options, options.settings, reactor)
         return RepeaterService(options.settings, reactor=reactor, twistd=options.parent)
     except (usage.UsageError, LoadingError) as error:  # twistd expects a UsageError only while options are parsed
         raise CannotStart(f"twistd repeater: {error}") from error
+
+
+def _parent(options: Options, settings: ProcessSettings, reactor: Reactor) -> IService:
+    """Make the service that starts several processes, after all that they load was loaded here."""
+    errors = check_all(settings, reactor)
+    if errors:
+        raise CannotStart(in_lines(SettingsError(*errors)))
+    command = command_of(options.written, reactor, options.parent)
+    return ProcessesService(settings, command, reactor=reactor, twistd=options.parent)
 
 
 def _method(option: Option) -> Callable[..., None]:

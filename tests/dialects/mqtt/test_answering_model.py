@@ -31,6 +31,8 @@ from twisted_repeater.dialects.mqtt import (
 from twisted_repeater.filters import FilterPair
 from twisted_repeater.verdicts import plain
 
+from ...drawn import examples
+
 NUMBERS = (1, 2, 3, 65533, 65534, 65535)
 """Few, and among them those that added messages get first."""
 ALIASES = (1, 2)
@@ -230,7 +232,7 @@ class Between:
 class ModelTests(SynchronousTestCase):
     """What holds whatever the filter does."""
 
-    @settings(deadline=None, max_examples=150)
+    @settings(deadline=None, max_examples=examples(150))
     @given(
         st.randoms(use_true_random=False),
         st.sampled_from((4, 5)),

@@ -1,0 +1,291 @@
+"""A fleet on a real engine, with nodes in this process: names, calls, and what is told of the engine."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
+from zope.interface.verify import verifyObject
+
+from twisted_repeater import DuplicateClient, SameName, dialects
+from twisted_repeater.fleet import Call, IEntry, IFleet, NodeAnswer
+from twisted_repeater.redis_fleet import NewcomersWithoutEngine, OnLeaseLost, RedisFleet
+from twisted_repeater.redis_fleet._engine import EngineError
+
+from ..peers import Server, Sockets, World, hello
+from .engines import Engine, EngineCase
+
+SHORT: dict[str, Any] = {"lease": 1.0, "timeout": 0.3}
+"""Settings of nodes whose engine fails in the test."""
+
+
+def has_lost_its_lease(fleet: Any) -> bool:
+    """Return whether the node of a repeater says so."""
+    return "the lease has ended" in (fleet.problem or "")
+
+
+class FleetCase(EngineCase):
+    """A test case with nodes that share a server. ``told`` has what each node was told of the fleet."""
+
+    def setUp(self) -> None:
+        """Make no node yet."""
+        super().setUp()
+        self.server = Server()
+        self.told: dict[str, list[str | None]] = {}
+
+    def fleet(self, engine: Engine, node: str, **settings: Any) -> RedisFleet:
+        """Make a node, which stops with the test."""
+        address = str(settings.pop("address", engine.url))
+        told = self.told[node] = []
+        fleet = RedisFleet(address, node=node, **{"on_change": told.append} | settings)
+        self.addCleanup(fleet.stop)
+        return fleet
+
+    async def node(self, engine: Engine, node: str, dialect: Any = None, **settings: Any) -> World:
+        """Start a node with a repeater; it ends with the test."""
+        fleet = self.fleet(engine, node, **settings)
+        await fleet.start()
+        world = World(self, self.server, Sockets())
+        self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
+        await world.create(fleet=fleet, dialect=dialect or dialects.int32())
+        world.start(on_error=lambda link, side, error: link.close())
+        return world
+
+    async def two(self, same_name: SameName = SameName.REFUSE, **settings: Any) -> tuple[Engine, World, World]:
+        """Start an engine and two nodes."""
+        engine = self.start_engine()
+        dialect = dialects.int32().changed(same_name=same_name)
+        here, there = [await self.node(engine, node, dialect, **settings) for node in ("a", "b")]
+        return engine, here, there
+
+    async def refused(self, world: World, name: str) -> Any:
+        """Connect a client that is refused, and return why."""
+        before = len(world.refusals)
+        client = await world.connect(hello(name))
+        await world.refused(before + 1)
+        await client.lost()
+        return world.refusal
+
+
+class NodeTests(FleetCase):
+    """A node: how it begins, what it tells, how it ends."""
+
+    async def test_provides(self) -> None:
+        """It provides the interfaces of a fleet and of an entry, and says what it is."""
+        engine = self.start_engine()
+        world = await self.node(engine, "a", name="edge")
+        fleet: Any = world.repeater.fleet._fleet
+        verifyObject(IFleet, fleet)
+        verifyObject(IEntry, world.repeater._entry)
+        self.assertEqual(repr(fleet), f"<node a of the fleet edge at redis://127.0.0.1:{engine.port}/0>")
+
+    async def test_wrong_arguments(self) -> None:
+        """An address that is none, and a policy that is none, are refused at once."""
+        cases: list[tuple[str, dict[str, Any]]] = [
+            ("must begin with redis://", {"address": "http://x"}),
+            ("perhaps", {"on_lease_lost": "perhaps"}),
+        ]
+        for wrong, settings in cases:
+            with self.assertRaisesRegex(ValueError, wrong):
+                RedisFleet(**{"address": "redis://127.0.0.1", **settings})
+
+    async def test_start(self) -> None:
+        """It is a member when `start` has fired; before, it says why not; after `stop`, too."""
+        fleet = self.fleet(self.start_engine(), "a")
+        self.assertEqual(fleet.problem, "it is not started")
+        started, cancelled = fleet.start(), fleet.when_member()
+        cancelled.addErrback(lambda failure: None)
+        cancelled.cancel()
+        await started
+        await fleet.when_member()
+        self.assertEqual((fleet.problem, self.told["a"]), (None, [None]))
+        await fleet.stop()
+        self.assertEqual(fleet.problem, "it is stopped")
+
+    async def test_engine_lost(self) -> None:
+        """That the engine is lost is told once, and once that it is back; a callback that fails does no harm."""
+        engine = self.start_engine()
+
+        def fail(problem: str | None) -> None:
+            self.told["b"].append(problem)
+            raise RuntimeError("not now")
+
+        with capturedLogs() as logs:
+            nodes = [self.fleet(engine, "a", **SHORT), self.fleet(engine, "b", on_change=fail, **SHORT)]
+            for node in nodes:
+                await node.start()
+            engine.kill()
+            await self.until(lambda: all(node.problem for node in nodes))
+            engine.restart()
+            for node in nodes:
+                await node.when_member()
+        for told in self.told.values():
+            self.assertEqual((told[0], told[-1]), (None, None))
+            self.assertNotIn(None, told[1:-1])
+            self.assertEqual(len(set(told)), len(told) - 1)
+        self.assertEqual({str(event["log_failure"].value) for event in logs if "log_failure" in event}, {"not now"})
+        self.assertGreater(len(self.flushLoggedErrors(RuntimeError)), 0)
+
+    async def test_nodes(self) -> None:
+        """Each node sees all, with what their repeaters say, and which is its own."""
+        *_, there = await self.two()
+        await there.linked("alice")
+        nodes = await there.repeater.fleet.nodes()
+        self.assertEqual([(node.name, node.own) for node in nodes], [("a", False), ("b", True)])
+        self.assertEqual(nodes[1].repeaters["edge-1"]["links"], 1)
+        self.assertEqual(sorted(nodes[0].facts), ["host", "pid", "version"])
+
+    async def test_enter_twice(self) -> None:
+        """Two repeaters of a process cannot have the same name in a fleet."""
+        engine = self.start_engine()
+        world = await self.node(engine, "a")
+        with self.assertRaisesRegex(ValueError, "'repeater:edge-1' takes part in the fleet already"):
+            await world.create(fleet=world.repeater.fleet._fleet)
+
+
+class NameTests(FleetCase):
+    """Names across two nodes."""
+
+    async def test_refuse(self) -> None:
+        """A name that a client of another node has is refused, and free when that link has ended."""
+        _, here, there = await self.two()
+        alice, _ = await here.linked("alice")
+        self.assertEqual(await here.repeater.fleet.find("alice"), ["a"])
+        self.assertIsInstance(await self.refused(there, "alice"), DuplicateClient)
+        alice.close()
+        await self.nothing_left(here.repeater)
+        await there.linked("alice")
+        self.assertEqual(await here.repeater.fleet.find("alice"), ["b"])
+
+    async def test_replace(self) -> None:
+        """A newcomer at another node takes a name over: the older link is closed for that reason first."""
+        _, here, there = await self.two(SameName.REPLACE)
+        older, peer = await here.linked("alice")
+        newer, newer_peer = await there.linked("alice")
+        self.assertIn("lost", peer.seen)
+        await older.lost()
+        await there.still_relays(newer, newer_peer)
+
+    async def test_share(self) -> None:
+        """Clients of several nodes can share a name, and it is known which nodes have any."""
+        _, here, there = await self.two(SameName.SHARE)
+        pairs = [(here, await here.linked("all")), (there, await there.linked("all"))]
+        self.assertEqual(await here.repeater.fleet.find("all"), ["a", "b"])
+        for world, (client, peer) in pairs:
+            await world.still_relays(client, peer)
+
+    async def test_odd_names(self) -> None:
+        """A name may be whatever a client says."""
+        _, here, there = await self.two()
+        for name in ("a:b", "{x}", "\u00fc|", "\U0001f600"):
+            await here.linked(name)
+            self.assertIsInstance(await self.refused(there, name), DuplicateClient)
+
+    async def test_a_node_that_stops(self) -> None:
+        """The names of a node that has stopped are free at once."""
+        _, here, there = await self.two()
+        await here.linked("alice")
+        fleet: Any = here.repeater.fleet._fleet
+        await here.repeater.shutdown()
+        await fleet.stop()
+        await there.linked("alice")
+
+    async def test_lease_lost(self) -> None:
+        """With `close` all links that have a name end before the lease does; with `keep` they go on."""
+        for policy in OnLeaseLost:
+            engine = self.start_engine()
+            world = await self.node(engine, "a", on_lease_lost=policy, **SHORT)
+            client, peer = await world.linked("alice")
+            engine.kill()
+            fleet: Any = world.repeater.fleet
+            await self.until(partial(has_lost_its_lease, fleet))
+            if policy is OnLeaseLost.CLOSE:
+                await client.lost()
+            else:
+                await world.still_relays(client, peer)
+
+    async def test_two_holders(self) -> None:
+        """If two nodes have linked a name while they could not ask, one link is closed when they can again."""
+        engine = self.start_engine()
+        wire = await self.start_wire(engine)
+        settings: dict[str, Any] = {"newcomers": NewcomersWithoutEngine.ALONE} | SHORT
+        here = await self.node(engine, "a", **settings)
+        there = await self.node(engine, "b", address=wire.address, **settings)
+        older, peer = await here.linked("alice")
+        wire.down()
+        await self.until(lambda: there.repeater.fleet.problem)
+        younger, _ = await there.linked("alice")
+        wire.mend()
+        await younger.lost()
+        await here.still_relays(older, peer)
+
+
+class CallTests(FleetCase):
+    """Calls across two nodes."""
+
+    async def test_to_all(self) -> None:
+        """All clients of all nodes get a broadcast once, and the answer says how many each node has."""
+        _, here, there = await self.two()
+        clients = [(await here.linked("alice"))[0], (await there.linked("bob"))[0], (await there.linked("carol"))[0]]
+        answer = await here.repeater.fleet.send_to_all_clients(b"news")
+        self.assertEqual(answer.done, {"a": 1, "b": 2})
+        self.assertEqual(await here.repeater.fleet.send_to_all_clients(b"news", call_id=answer.id), answer)
+        await here.repeater.fleet.send_to_all_clients(b"end")
+        for client in clients:
+            await client.seen.holds(b"end")
+            self.assertEqual(client.seen[1:], [b"news", b"end"])
+
+    async def test_order(self) -> None:
+        """Calls of one node are done in their order by all."""
+        _, here, there = await self.two()
+        client, _ = await there.linked("bob")
+        messages = [b"%d" % number for number in range(50)]
+        for message in messages:
+            here.repeater.fleet.send_to_all_clients(message)
+        await client.seen.reach(51)
+        self.assertEqual(client.seen[1:], messages)
+
+    async def test_some_nodes(self) -> None:
+        """Only the nodes that are named do it; for one that does not exist there is an error; the rest can follow."""
+        _, here, there = await self.two()
+        clients = [(await world.linked(name))[0] for world, name in ((here, "alice"), (there, "bob"))]
+        fleet = here.repeater.fleet
+        answer = await fleet.send_to_all_clients(b"news", nodes=["b", "c"])
+        self.assertEqual((answer.done, answer.failed), ({"b": 1}, {"c": "there is no such node"}))
+        rest = await fleet.send_to_all_clients(b"news", call_id=answer.id)
+        self.assertEqual(rest.done, {"a": 1, "b": 1})
+        await fleet.send_to_all_clients(b"end")
+        for client in clients:
+            await client.seen.holds(b"end")
+            self.assertEqual(client.seen[1:], [b"news", b"end"])
+
+    async def test_errors(self) -> None:
+        """A node that has no such repeater, or knows no such call, answers with an error."""
+        engine, here, _ = await self.two()
+        await self.fleet(engine, "c").start()
+        entry: Any = here.repeater._entry
+        answer = await entry.call(Call("dance"), timeout=5.0)
+        self.assertEqual(answer.nodes["c"], NodeAnswer("c", error="this node has no repeater edge-1"))
+        self.assertIn("knows no call 'dance'", answer.failed["a"])
+        self.assertIn("knows no call 'dance'", answer.failed["b"])
+
+    async def test_an_unknown_order(self) -> None:
+        """An order of a later version is answered with an error."""
+        _, here, _ = await self.two()
+        orders = here.repeater.fleet._fleet._orders  # type: ignore[attr-defined]
+        (answer,) = await orders.call("dance", {}, timeout=5.0)
+        self.assertIn("knows no order 'dance'", answer.error)
+
+    async def test_without_engine(self) -> None:
+        """If the engine cannot be asked, this node does its part, and the answer says that no other was asked."""
+        engine, here, _ = await self.two(**SHORT)
+        engine.kill()
+        await self.until(lambda: here.repeater.fleet.problem)
+        answer = await here.repeater.fleet.drop_new_clients()
+        self.assertEqual((answer.done, answer.complete), ({"a": None}, False))
+        self.assertTrue(answer.problem)
+        for question in (here.repeater.fleet.nodes(), here.repeater.fleet.find("alice")):
+            with self.assertRaises(EngineError):
+                await question
