@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import os
 from hypothesis import HealthCheck, Phase, settings, strategies
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from twisted.internet.defer import Deferred
 
 from twisted_repeater.model import SameName
@@ -213,7 +220,7 @@ class ModelTests(EngineCase):
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=int(os.environ.get('N','100')),
+                max_examples=int(os.environ.get("N", "100")),
                 stateful_step_count=40,
                 deadline=None,
                 phases=[Phase.generate] if os.environ.get("N") else tuple(Phase),
