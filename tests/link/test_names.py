@@ -608,7 +608,7 @@ class FleetTests(FleetCase):
         self.assertEqual((self.names.of("ann"), self.claims.held), ([pairs[1]], {"ann": 1}))
 
     def test_contested(self) -> None:
-        """A newcomer of another node is refused as one of this node; if the link here is ending, it waits for the end."""
+        """A newcomer of another node is refused as one of this node. If the link is ending, it waits for the end."""
         ann = self.holder()
         contest = Deferred.fromCoroutine(self.names.contest("ann", 10))
         self.failureResultOf(contest, DuplicateClient)
@@ -646,7 +646,7 @@ class FleetReplaceTests(FleetCase):
         self.assertEqual((self.names.of("ann"), ann.closing), ([ann], False))
 
     def test_later_newcomer(self) -> None:
-        """A newcomer that waits for the fleet, or for the pair, is turned away by a later one, and claims nothing then."""
+        """A newcomer that waits for the fleet, or for the pair, is turned away by a later one, and claims nothing."""
         ann = self.holder()
         self.claims.waits = True
         first, second, last = Holder(), Holder(), Holder()

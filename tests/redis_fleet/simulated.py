@@ -1,7 +1,7 @@
 """Nodes whose time and network a test controls: the real parts of a fleet, and the real engine's scripts and data.
 
-What a node says to its engine is done at once, step by step, late, or never; see `Site.mode`. The engine's clock is a key,
-each node has a clock of its own, and a restart of the engine is an event that all nodes see.
+What a node says to its engine is done at once, step by step, late, or never; see `Site.mode`. The engine's clock is a
+key, each node has a clock of its own, and a restart of the engine is an event that all nodes see.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from twisted_repeater.redis_fleet._engine import EngineError, Facts
 from twisted_repeater.redis_fleet._node import Node
 from twisted_repeater.redis_fleet._orders import Order, Orders
 from twisted_repeater.redis_fleet._scripts import NOW, RENEW
-from twisted_repeater.redis_fleet._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost
+from twisted_repeater.redis_fleet._settings import FleetSettings, OnLeaseLost
 
 __all__ = ["LEASE", "PREFIX", "Mode", "Site", "World"]
 
@@ -65,7 +65,8 @@ class World:
     """
 
     def __init__(self, path: str, same_name: SameName = SameName.REFUSE, **settings: Any) -> None:
-        self._engine = redis.UnixDomainSocketConnection(path=path, protocol=2)
+        connection: Any = redis.UnixDomainSocketConnection
+        self._engine = connection(path=path, protocol=2)
         self._texts: dict[bytes, bytes] = {}
         self._timed = False
         self.settings = settings
@@ -82,8 +83,12 @@ class World:
         self.failures: list[Failure] = []
         self.saved: dict[bytes, bytes] = {}
         self._here: Site | None = None
-        self._patches = [mock.patch.object(module, "Connection", self._connection) for module in (_node, _reader)]
-        self._patches.append(mock.patch.object(_node, "elapsed", self._elapsed))
+        replaced: list[tuple[Any, str, Any]] = [
+            (_node, "Connection", self._connection),
+            (_reader, "Connection", self._connection),
+            (_node, "elapsed", self._elapsed),
+        ]
+        self._patches = [mock.patch.object(*each) for each in replaced]
         for patch in self._patches:
             patch.start()
         self.raw("FLUSHALL")
@@ -140,12 +145,12 @@ class World:
 
     def holders(self, name: str) -> set[str]:
         """Return the incarnations that the engine has for a name."""
-        held, shared = (self.raw("HGET", PREFIX + hash, name) or b"" for hash in ("held", "shared"))
+        held, shared = (self.raw("HGET", PREFIX + where, name) or b"" for where in ("held", "shared"))
         return {each.partition("|")[0] for each in (held + shared).decode().split()}
 
     def names(self) -> list[bytes]:
         """Return the names that the engine has a node for."""
-        return [name for hash in ("held", "shared") for name in self.raw("HKEYS", PREFIX + hash)]
+        return [name for where in ("held", "shared") for name in self.raw("HKEYS", PREFIX + where)]
 
     # -- what happens ----------------------------------------------------------------------------------------
 
@@ -206,7 +211,7 @@ class World:
             try:
                 self.run(*self.late.popleft())
             except (EngineError, redis.ResponseError):
-                pass
+                return  # nobody hears of it
 
 
 class SiteClock(Clock):
@@ -371,6 +376,9 @@ class Site:
         self.pending: list[tuple[str, Deferred[None]]] = []
         self.errors: list[Exception] = []
         """Why clients were refused."""
+        self.orders_seen: list[Order] = []
+        self.does: Callable[[Order], Awaitable[Any]] | None = None
+        """What it does when it gets an order, if not what a fleet does for names."""
         self.contests = 0
         self.refusal: Exception | None = None
         """Why clients of other nodes do not get the names of its clients, if they do not."""
@@ -446,10 +454,13 @@ class Site:
 
     async def handle(self, order: Order) -> Any:
         """Carry out an order."""
+        self.orders_seen.append(order)
+        if self.does is not None:
+            return await self.does(order)
         key = order.arguments["key"]
         if order.what == "lost":
             self.claims.lost(key, order.arguments["fence"])
-            return
+            return None
         self.contests += 1
         if self.links[key]:
             if self.refusal is not None:
@@ -457,6 +468,7 @@ class Site:
             await deferLater(self.clock, ENDS_WITHIN)
             self.close(key)
         await self.claims.contested(key)
+        return None
 
     async def joined(self, last: bytes) -> None:
         """See `Watcher`."""

@@ -19,24 +19,15 @@ from twisted_repeater.redis_fleet._engine import EngineError
 from twisted_repeater.redis_fleet._scripts import CLAIMS
 from twisted_repeater.redis_fleet._settings import NewcomersWithoutEngine, OnLeaseLost
 
-from .engines import EngineCase
-from .simulated import LEASE, PREFIX, Mode, Site, World
+from .simulated import LEASE, PREFIX, Mode, Site
+from .world_case import WorldCase
 
 DEBIAN_PACKAGES = "redis-server"
 ANN = "name:t:ann"
 
 
-class WorldCase(EngineCase):
-    """A test case with a world of nodes."""
-
-    def start_nodes(self, count: int = 2, same_name: SameName = SameName.REFUSE, **settings: Any) -> list[Site]:
-        """Start nodes that are members."""
-        self.world = World(self.start_engine().path, same_name, **settings)
-        self.addCleanup(self.world.close)
-        sites = [self.world.add(f"node {number}") for number in range(count)]
-        self.world.tick(2 * LEASE)
-        self.assertEqual([site.node.problem_now for site in map(Seen, sites)], [None] * count)
-        return sites
+class ClaimsCase(WorldCase):
+    """A test case with nodes that hold names."""
 
     def holder(self, key: str = ANN) -> str | None:
         """Return the incarnation that has a name."""
@@ -50,7 +41,7 @@ class WorldCase(EngineCase):
         site.release("name:t:bob")
         self.world.tick(0.1)
 
-    def nothing_left(self, *sites: Site) -> None:
+    def all_free(self, *sites: Site) -> None:
         """Nobody has a name, and nodes remember nothing."""
         self.world.tick(0.1)
         self.assertEqual(self.world.names(), [])
@@ -58,7 +49,7 @@ class WorldCase(EngineCase):
 
     def calls_of(self, site: Site) -> list[Sequence[Any]]:
         """Return a list of what a node asks for from now on, for each call the words."""
-        calls = []
+        calls: list[Sequence[Any]] = []
         run = site.node.run
 
         def recorded(script: Any, keys: Any, *words: Any) -> Any:
@@ -70,16 +61,7 @@ class WorldCase(EngineCase):
         return calls
 
 
-class Seen:
-    """A node as a test sees it."""
-
-    def __init__(self, site: Site) -> None:
-        self.node = self
-        with site.world.at(site):
-            self.problem_now = site.node.problem
-
-
-class FreeNameTests(WorldCase):
+class FreeNameTests(ClaimsCase):
     """Nobody else has the name."""
 
     def test_held(self) -> None:
@@ -94,7 +76,7 @@ class FreeNameTests(WorldCase):
         self.world.tick(0.1)
         self.assertEqual((self.holder(), calls), (site.node.incarnation, []))
         site.claims.release(ANN)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_at_once(self) -> None:
         """What is claimed in one turn of the reactor goes to the engine together, with what was freed before."""
@@ -111,7 +93,7 @@ class FreeNameTests(WorldCase):
         self.assertEqual(calls[0][:3], ("release", "name:t:bob", 1))
         for name in names:
             site.release(name)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_in_one_turn(self) -> None:
         """A name that is claimed and released in one turn, or released and claimed, needs no call."""
@@ -132,7 +114,7 @@ class FreeNameTests(WorldCase):
         self.world.tick(1)
         self.assertEqual([call[:2] for call in calls], [("claim", ANN)])
         site.release(ANN)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_cancelled(self) -> None:
         """A client that leaves while the engine is asked leaves nothing, also if another one comes and goes."""
@@ -144,7 +126,7 @@ class FreeNameTests(WorldCase):
         site.claim(ANN, 5)
         site.cancel()
         site.mode = Mode.FAST
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_comes_while_freed(self) -> None:
         """A client that comes while the name is being freed claims it again."""
@@ -160,7 +142,7 @@ class FreeNameTests(WorldCase):
         self.assertEqual((self.holder(), site.links[ANN]), (site.node.incarnation, 1))
 
     def test_after_a_restart(self) -> None:
-        """With ``close``, an engine that knows nothing gives no name until the links that it does not know have ended."""
+        """With ``close``, an engine that knows nothing gives no name as long as older links may have it."""
         site, _ = self.start_nodes(2, on_lease_lost=OnLeaseLost.CLOSE)
         self.world.restart(keep=False, saved=False)
         self.world.tick(0.7)
@@ -174,7 +156,7 @@ class FreeNameTests(WorldCase):
         self.assertEqual(self.holder(), site.node.incarnation)
 
 
-class TakenNameTests(WorldCase):
+class TakenNameTests(ClaimsCase):
     """Another node has the name."""
 
     def test_refused(self) -> None:
@@ -210,7 +192,7 @@ class TakenNameTests(WorldCase):
         self.assertIsInstance(second.errors[0], Replaced)
 
     def test_holder_is_stuck(self) -> None:
-        """If the other node does not answer, the newcomer waits for its time, or until the lease of that node has ended."""
+        """If the other node does not answer, the newcomer waits for its time, or for the end of that node's lease."""
         first, second = self.start_nodes()
         first.claim(ANN, 5)
         self.world.flow()
@@ -294,7 +276,7 @@ class TakenNameTests(WorldCase):
         self.assertEqual(self.holder(), first.node.incarnation)
 
 
-class WithoutEngineTests(WorldCase):
+class WithoutEngineTests(ClaimsCase):
     """The engine cannot be asked."""
 
     def test_short(self) -> None:
@@ -322,7 +304,7 @@ class WithoutEngineTests(WorldCase):
         self.assertEqual(str(site.errors[-1]), "the fleet cannot be asked for the name: no answer")
         site.mode = Mode.FAST
         self.world.tick(2)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_no_answer(self) -> None:
         """A newcomer with little time does not wait until the connection is given up."""
@@ -333,7 +315,7 @@ class WithoutEngineTests(WorldCase):
         self.assertEqual(str(site.errors[0]), "the fleet cannot be asked for the name: the engine does not answer")
         site.mode = Mode.FAST
         self.world.tick(2)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_answer_lost(self) -> None:
         """If the engine has got a claim whose answer is lost, the name is free when the engine is back."""
@@ -349,7 +331,7 @@ class WithoutEngineTests(WorldCase):
         self.assertEqual((len(site.errors), len(site.claims._names)), (1, 1))
         site.mode = Mode.FAST
         self.world.tick(2)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_freed_meanwhile(self) -> None:
         """A name that is released meanwhile is free when the engine is back, also if a release is on its way twice."""
@@ -365,10 +347,10 @@ class WithoutEngineTests(WorldCase):
         site.release("name:t:bob")
         site.mode = Mode.FAST
         self.world.tick(1)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_alone(self) -> None:
-        """With ALONE, newcomers get names at once. They are claimed when the engine is back: of two, the older stays."""
+        """With ALONE, newcomers get names at once, which are claimed when the engine is back: the older link stays."""
         first, second = self.start_nodes(2, newcomers=NewcomersWithoutEngine.ALONE)
         first.mode = Mode.CUT
         first.claim(ANN, 5)
@@ -395,7 +377,7 @@ class WithoutEngineTests(WorldCase):
         self.assertEqual(calls, [])
 
 
-class ReconcileTests(WorldCase):
+class ReconcileTests(ClaimsCase):
     """Names are claimed again."""
 
     def two(self, same_name: SameName) -> list[Site]:
@@ -443,7 +425,7 @@ class ReconcileTests(WorldCase):
 
     def test_after_a_restart(self) -> None:
         """An engine that knows nothing any more is told all names."""
-        first, second = self.start_nodes()
+        (first,) = self.start_nodes(1)
         names = [f"name:t:{number}" for number in range(AT_ONCE + 1)]
         for name in names:
             first.claim(name, 5)
@@ -509,7 +491,7 @@ class ReconcileTests(WorldCase):
         self.assertEqual((first.links[ANN], first.links["name:t:bob"]), (0, 1))
 
 
-class SharedNameTests(WorldCase):
+class SharedNameTests(ClaimsCase):
     """Any number of clients have the name."""
 
     def members(self) -> set[str]:
@@ -532,7 +514,7 @@ class SharedNameTests(WorldCase):
         self.world.tick(0.1)
         self.assertEqual(self.members(), {sites[1].node.incarnation})
         sites[1].release("shared:t:ann")
-        self.nothing_left(*sites)
+        self.all_free(*sites)
 
     def test_without_engine(self) -> None:
         """Nobody is refused if the engine cannot be asked: it hears of the clients when it is back."""

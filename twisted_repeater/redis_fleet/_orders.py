@@ -144,7 +144,7 @@ class Orders:
     def stop(self) -> Deferred[None]:
         """Read no more; whoever waits for answers gets those that are there."""
         stopped = self._reader.stop()
-        for call in self._calls.values():
+        for call in list(self._calls.values()):
             if not call.done.called:
                 call.done.callback(None)
         return stopped
