@@ -122,9 +122,10 @@ class LifeTests(ProcessesCase):
         for number in "12":
             self.assertTrue(Path(f"{self.path('admin')}-{number}").is_socket())
             self.assertTrue(self.path(f"traffic-{number}.db").exists())
-        parent.send_signal(signal.SIGKILL)
         for client in children.values():
             client.sendall(b"last\n")
+        parent.send_signal(signal.SIGKILL)
+        for client in children.values():
             self.assertEqual(client.makefile("rb").read(), b"last\n")
         for pid in children:
             self.wait_for_end_of(pid)

@@ -244,6 +244,14 @@ class ReadingTests(MetricsCase):
         self.assertEqual((recorded.labels, recorded.value), ({"repeater": name}, 5))
         self.assertIn("python_info", families)
 
+    def test_others(self) -> None:
+        """Other collectors stand between them and the numbers of the process, without a name."""
+        other = MetricsObserver()
+        other.made = 7
+        text, _ = exposition({"edge": self.observer}, "", other)
+        self.assertIn('twisted_repeater_links_made_total{repeater="edge"} 0.0', text.decode())
+        self.assertIn("twisted_repeater_links_made_total 7.0", text.decode())
+
     def test_registry(self) -> None:
         """The observer can be registered like any other collector."""
         from prometheus_client import CollectorRegistry

@@ -169,6 +169,7 @@ class TakenNameTests(ClaimsCase):
         (error,) = second.errors
         self.assertIsInstance(error, DuplicateClient)
         self.assertEqual((str(error), first.contests), ("it is linked", 1))
+        self.assertEqual((first.claims.count, second.claims.count, second.claims.refused), (1, 0, 1))
 
     def test_replaced(self) -> None:
         """With REPLACE, the other node closes its link first."""
@@ -302,6 +303,19 @@ class WithoutEngineTests(ClaimsCase):
         self.world.tick(3)
         self.assertEqual([type(error) for error in site.errors], [CancelledError, *[FleetUnavailable] * 2])
         self.assertEqual(str(site.errors[-1]), "the fleet cannot be asked for the name: no answer")
+        site.mode = Mode.FAST
+        self.world.tick(2)
+        self.all_free(site)
+
+    def test_many(self) -> None:
+        """All who wait are refused, also those who would have been asked for in another call."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.CUT
+        for number in range(AT_ONCE + 1):
+            site.claim(f"name:t:{number}", 3)
+        self.world.tick(4)
+        self.assertEqual({type(error) for error in site.errors}, {FleetUnavailable})
+        self.assertEqual(len(site.errors), AT_ONCE + 1)
         site.mode = Mode.FAST
         self.world.tick(2)
         self.all_free(site)
@@ -485,10 +499,14 @@ class ReconcileTests(ClaimsCase):
             first.claim(key, 5)
         self.world.flow()
         self.world.raw("HSET", PREFIX + "held", ANN, f"{second.node.incarnation}|7|0")
+        first.claim("name:t:tom", 5)
+        self.world.flow()
+        first.release("name:t:tom")
         with self.world.at(first):
             first.orders.missed()
         self.world.flow()
         self.assertEqual((first.links[ANN], first.links["name:t:bob"]), (0, 1))
+        self.assertEqual((first.claims.count, first.claims.refused), (1, 0))
 
 
 class SharedNameTests(ClaimsCase):
@@ -521,9 +539,10 @@ class SharedNameTests(ClaimsCase):
         (site,) = self.start_nodes(1, SameName.SHARE)
         site.lines[0].lose("cut")
         site.mode = Mode.CUT
-        site.claim("shared:t:ann", 5)
-        self.world.tick(2 * LEASE)
-        self.assertEqual(site.links["shared:t:ann"], 1)
+        for _ in range(2):
+            site.claim("shared:t:ann", 5)
+            self.world.tick(2 * LEASE)
+        self.assertEqual(site.links["shared:t:ann"], 2)
         site.mode = Mode.FAST
         self.world.tick(1)
         self.assertEqual(self.members(), {site.node.incarnation})

@@ -90,6 +90,11 @@ class CallTests(OrdersCase):
         self.world.flow()
         self.assertEqual(self.seen()[2], [str(number) for number in range(40)])
 
+    def test_of_the_engine(self) -> None:
+        """What a script of the engine tells a node is an order as well, and nobody waits for an answer."""
+        self.second.orders._take({"what": "lost", "arguments": {"key": "ann"}}, b"", 100.0)
+        self.assertEqual(self.seen(), [[], ["lost"], []])
+
     def test_errors(self) -> None:
         """An order that fails, such as one that a node does not know, is answered with the error."""
 
@@ -140,10 +145,15 @@ class CallTests(OrdersCase):
         """A node that stops gets the answers that are there."""
         self.third.mode = Mode.CUT
         called = self.call(self.first, timeout=50.0)
+        self.first.mode = Mode.SLOW
+        other = self.call(self.first, timeout=50.0)
         with self.world.at(self.first):
             for _ in range(2):
-                self.first.orders.stop()
+                self.successResultOf(self.first.orders.stop())
         self.assertEqual(self.outcome(called)["node 2"], "no answer in time")
+        self.first.mode = Mode.FAST
+        self.world.flow()
+        self.assertEqual(set(self.outcome(other).values()), {"no answer in time"})
 
     def test_late_answer(self) -> None:
         """An answer that comes too late means nothing, and neither does one that cannot be sent."""

@@ -106,11 +106,20 @@ class ReaderTests(WorldCase):
         with self.world.at(self.site):
             self.site.node.incarnation = "new"
             self.site.orders._reader._inbox = "new"
+        for _ in range(5):
             self.line.step()
         self.assertEqual(self.numbers(), [])
         self.site.mode = Mode.FAST
         self.line.lose("cut")
         self.world.tick(3)
+
+    def test_stopped(self) -> None:
+        """After `stop` nothing is read."""
+        with self.world.at(self.site):
+            self.successResultOf(self.site.orders._reader.stop())
+        self.give(1)
+        self.world.tick(1)
+        self.assertEqual(self.numbers(), [])
 
     def test_engine_restarted(self) -> None:
         """After a restart of the engine it reads what is given then."""

@@ -81,3 +81,41 @@ class CallTests(TestCase):
             await app.start(repeater)
             await app.stop()
         self.assertEqual(called, ["a repeater", "stop"])
+
+    async def test_fleet(self) -> None:
+        """It is told of changes of the fleet from its start to its end, and first of the last one before its start."""
+        told: list[Any] = []
+
+        class App:
+            async def on_fleet_change(self, problem: str | None) -> None:
+                told.append(problem)
+
+        app = Application(App())
+        repeater: Any = "a repeater"
+        app.fleet_changed("not connected yet")
+        app.fleet_changed(None)
+        self.assertEqual(told, [])
+        await app.start(repeater)
+        app.fleet_changed("the lease has ended")
+        self.assertEqual(told, [None, "the lease has ended"])
+        await app.stop()
+        app.fleet_changed(None)
+        self.assertEqual(told, [None, "the lease has ended"])
+
+    async def test_fleet_fails(self) -> None:
+        """If it fails when it is told of the fleet, the log says so, and nobody else is concerned."""
+
+        class App:
+            def __init__(self, error: type[BaseException]) -> None:
+                self.error = error
+
+            def on_fleet_change(self, problem: str | None) -> None:
+                raise self.error
+
+        repeater: Any = "a repeater"
+        for error in (ZeroDivisionError, SystemExit):
+            app = Application(App(error))
+            await app.start(repeater)
+            app.fleet_changed(None)
+            self.assertEqual(len(self.flushLoggedErrors(error)), 1)
+        await Application().start(repeater)

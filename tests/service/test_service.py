@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.logger import ILogObserver
 
 from twisted_repeater import Repeater
+from twisted_repeater.fleet import Call
 from twisted_repeater.service import CannotStart, RepeaterService
 from twisted_repeater.service.changes import ReloadAnswer
 from twisted_repeater.service.config import read_config
@@ -233,7 +234,7 @@ class StartTests(ServiceCase):
         self.patch(signal, "raise_signal", lambda number: None)
         service = self.service(listen="tcp:0:interface=127.0.0.1")
         waiting: Deferred[None] = Deferred()
-        self.patch(service.hosted["repeater"], "bind", lambda: waiting)
+        self.patch(service.hosted["repeater"], "bind", lambda fleet: waiting)
         service.privilegedStartService()
         service.startService()
         waiting.errback(OSError("no"))
@@ -363,6 +364,19 @@ class EndTests(ServiceCase):
         self.patch(signal, "raise_signal", signals.append)
         self.service().drain()
         self.assertEqual(signals, [signal.SIGTERM])
+
+    async def test_asked_by_a_node(self) -> None:
+        """A node of the fleet may say how long it takes; that is no second signal if the process drains already."""
+        service = self.start(self.service())
+        signals: list[int] = []
+        self.patch(signal, "raise_signal", signals.append)
+        self.assertEqual((service._drain_timeout(), service.fleet.problem), (30, None))
+        await service.entry.call(Call("drain", {"over": 0.5}), timeout=5)
+        self.assertEqual((service._drain_timeout(), signals), (0.5, [signal.SIGTERM]))
+        service._signals.first = signal.SIGTERM
+        await service.entry.call(Call("drain", {"over": 1}), timeout=5)
+        self.assertEqual((service._drain_timeout(), signals), (0.5, [signal.SIGTERM]))
+        self.assertEqual(service.everyone, [service.hosted["repeater"]])
 
     async def test_removed(self) -> None:
         """A repeater that was removed is drained; the end of the process waits for it, too."""

@@ -139,6 +139,18 @@ class SettingsTests(SynchronousTestCase):
             b={**GOOD, "listen": "tcp:1", "record": f"{path}:keep=2"},
         )
 
+    def test_fleet(self) -> None:
+        """Options of the fleet need it, and are checked together once each of them can be read."""
+        self.assert_wrong(
+            "--fleet-node needs --fleet",
+            "--lease needs --fleet",
+            process={"fleet-node": "a", "lease": "10", "log-level": "warn"},
+        )
+        fleet = {"fleet": "redis://h", "lease": "0.1"}
+        self.assert_wrong("--lease must be from 0.5 to 3600 seconds, not 0.1", process=fleet)
+        self.assert_wrong("--fleet-name must not be empty", process={**fleet, "fleet-name": ""})
+        self.assertEqual(read({"fleet": "redis://h"}).values["fleet"], "redis://h")
+
     def test_number(self) -> None:
         """The number of the process stands in the place of ``{process}``; the environment may have it."""
         given: dict[str, Written] = {**GOOD, "record": "a-{process}.db"}

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_repeater import Limits
 from twisted_repeater.service import systemd
-from twisted_repeater.service.systemd import Systemd, check_passed
+from twisted_repeater.service.systemd import MORE, Systemd, check_passed, longest_end
 
 from ..logged import lines_logged
 
@@ -47,6 +48,15 @@ class PassedTests(SynchronousTestCase):
                 else:
                     self.assert_wrong(text, "mail:edge", f"has the domain {family.name[3:]}, not {domain}")
         check_passed(text, names)  # the descriptor is closed: whoever uses it says so
+
+
+class EndTests(SynchronousTestCase):
+    """`longest_end`."""
+
+    def test_longest(self) -> None:
+        """The end takes as long as draining, and then as the repeater with the longest deadlines, and a bit more."""
+        self.assertEqual(longest_end(30, []), 30 + MORE)
+        self.assertEqual(longest_end(1, [Limits(linger=7), Limits(linger=2, close_timeout=9)]), 1 + 9 + MORE)
 
 
 class SystemdTests(SynchronousTestCase):

@@ -155,7 +155,9 @@ def _recording_metrics(recording: RecordingNumbers) -> Iterator[Metric]:
     yield GaugeMetricFamily(f"{begin}suspended", "1 if nothing can be written", value=bool(recording.suspended))
 
 
-def exposition(observers: MetricsObserver | Mapping[str, MetricsObserver], accept: str) -> tuple[bytes, str]:
+def exposition(
+    observers: MetricsObserver | Mapping[str, MetricsObserver], accept: str, *others: Collector
+) -> tuple[bytes, str]:
     """Return all metrics in the format that a client accepts best.
 
     These are the numbers of the observers and those in ``prometheus_client``'s own registry: the process's numbers, and
@@ -164,6 +166,7 @@ def exposition(observers: MetricsObserver | Mapping[str, MetricsObserver], accep
     Args:
         observers: one observer; or those of several repeaters by name, whose numbers then have a label ``repeater``.
         accept: the client's ``Accept`` header.
+        others: other collectors of ``prometheus_client``.
 
     Returns:
         The text, and the name of its format.
@@ -180,7 +183,7 @@ def exposition(observers: MetricsObserver | Mapping[str, MetricsObserver], accep
     except Exception:  # prometheus_client raises various errors for a malformed header
         encode, content_type = choose_encoder("")
     own = observers if isinstance(observers, MetricsObserver) else _Labelled(observers)
-    return encode(_Several(own, REGISTRY)), content_type
+    return encode(_Several(own, *others, REGISTRY)), content_type
 
 
 class _Several:

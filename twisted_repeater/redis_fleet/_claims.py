@@ -140,6 +140,8 @@ class Claims:
         """Whose names are in question."""
         self._waiting: dict[Deferred[None], None] = {}
         """Who waits for the engine."""
+        self.refused: int = 0
+        """How many claims were refused, because another node has the name."""
         orders.missed = self._check
 
     async def stop(self) -> None:
@@ -148,6 +150,11 @@ class Claims:
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
+
+    @property
+    def count(self) -> int:
+        """How many names clients of this node have."""
+        return sum(name.users > 0 for name in self._names.values())
 
     # -- for clients of this node ----------------------------------------------------------------------------
 
@@ -169,6 +176,9 @@ class Claims:
                 await self._obtain(key, name, self._reactor.seconds() + timeout)
             name.users += 1
             name.since = self._reactor.seconds()
+        except (DuplicateClient, Replaced):
+            self.refused += 1
+            raise
         finally:
             name.claimers -= 1
             self._settle(key, name)

@@ -127,6 +127,10 @@ class Connection:
     ) -> None:
         self.problem: str | None = "not connected yet"
         """Why the engine cannot be used; ``None`` if it can."""
+        self.calls: int = 0
+        """How many calls were made."""
+        self.errors: int = 0
+        """How many of them had no answer, or an error."""
         self._address = address
         self._reactor = reactor
         self._timeout = timeout
@@ -172,11 +176,12 @@ class Connection:
 
         Fails with `EngineError` if the engine is not connected, answers with an error, or is too late.
         """
+        self.calls += 1
         protocol = self._protocol
         if protocol is None or protocol.why is not None:
-            return fail(EngineError(self.problem or LOST))
+            return self._failed(self.problem or LOST)
         if len(protocol.sent) >= MOST_CALLS:
-            return fail(EngineError(f"{MOST_CALLS} calls wait for its answers"))
+            return self._failed(f"{MOST_CALLS} calls wait for its answers")
         done: Deferred[Any] = Deferred()
         protocol.sent.append(self._reactor.seconds())
         protocol.execute_command(*words).addBoth(self._answered, protocol, done)
@@ -184,11 +189,16 @@ class Connection:
             self._deadline = self._reactor.callLater(self._timeout, self._look)
         return done
 
+    def _failed(self, why: str) -> Deferred[Any]:
+        self.errors += 1
+        return fail(EngineError(why))
+
     def _answered(self, result: Any, protocol: Any, done: Deferred[Any]) -> None:
         """The oldest call under way has its answer."""
         protocol.sent.popleft()
         protocol.is_late = False
         if isinstance(result, Failure):
+            self.errors += 1
             done.errback(EngineError(protocol.why or _advised(text_of(result.value))))
         else:
             done.callback(result)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -30,10 +30,14 @@ from ..model import SameName
 from ._address import EngineAddress
 from ._claims import Claims
 from ._engine import EngineError
+from ._metrics import node_metrics
 from ._node import Node
 from ._orders import Order, Orders
 from ._scripts import HOLDERS, NODES
 from ._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost, own_name
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 __all__ = ["RedisFleet"]
 
@@ -168,6 +172,18 @@ class RedisFleet:
         own = incarnation.decode() == self._node.incarnation
         said = self.info() if own else json.loads(info)
         return NodeInfo(name.decode(), own, said["repeaters"], said["facts"])
+
+    def collect(self) -> Iterator[Metric]:
+        """Return its numbers as metrics of ``prometheus_client``, which the fleet is a collector of."""
+        connection = self._node.connection
+        return node_metrics(
+            is_member=self._problem is None,
+            nodes=self._node.nodes,
+            names=self._claims.count,
+            refused=self._claims.refused,
+            calls=connection.calls,
+            errors=connection.errors,
+        )
 
     # -- calls -----------------------------------------------------------------------------------------------
 

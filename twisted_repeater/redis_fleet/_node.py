@@ -91,6 +91,8 @@ class Node:
         self.settings = settings
         self.incarnation: str = ""
         """Names the membership; a node that joins again has another one."""
+        self.nodes: int = 0
+        """How many members there were, with this one, when it renewed its lease last."""
         self._epoch = b""
         self._run_id = ""
         """The run of the engine that the membership began with."""
@@ -232,7 +234,7 @@ class Node:
             raise EngineError(
                 f"the other nodes have {answer[1].decode()}, and this one has {settings.shared}: all must have the same"
             )
-        self._epoch, self._run_id = answer[1], facts.run_id
+        self._epoch, self._run_id, self.nodes = answer[1], facts.run_id, answer[3]
         self._renewed(sent)
         last: bytes = answer[2]
         return last
@@ -272,6 +274,7 @@ class Node:
         keys = self.keys("state", "nodes", "info", "names")
         answer = await self.run(RENEW, keys, self.settings.kept, self._info(), SWEPT)
         self._renewed(sent)
+        self.nodes = answer[2]
         return bool(answer[1])
 
     def _info(self) -> str:

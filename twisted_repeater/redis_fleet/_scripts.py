@@ -157,7 +157,7 @@ redis.call('HSET', KEYS[3], ARGV[3], ARGV[8])
 redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
 keep('state', 'nodes', 'info', 'names')
 local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
-return {'ok', epoch, last and last[1] or '0-0'}
+return {'ok', epoch, last and last[1] or '0-0', #others + 1}
 """
 )
 """Make a node a member."""
@@ -173,7 +173,7 @@ keep('state', 'nodes', 'info', 'names', 'held', 'shared', 'of:' .. me, 'turns', 
 local function dead() return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', clock, 'LIMIT', 0, 1)[1] end
 local left = tonumber(ARGV[5])
 while left > 0 and dead() do left = sweep(dead(), left) end
-return {'ok', dead() and 1 or 0}
+return {'ok', dead() and 1 or 0, redis.call('ZCOUNT', KEYS[2], '(' .. clock, '+inf')}
 """
 )
 """Renew the lease of a node, and free names of those whose leases have ended. The answer: 1 if there are more."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from twisted.logger import Logger
+
 from .._coroutines import call
 from .._repeater import Repeater
 from .._text import class_name
@@ -16,10 +18,12 @@ from .loading import LoadingError, find, trying
 
 __all__ = ["App", "Application", "load_app"]
 
+log: Logger = Logger()
+
 CALLBACKS = ("on_connect", "on_error", "on_connecting_error")
 """What is passed to `Repeater.start`."""
 
-METHODS = (*CALLBACKS, "is_client_allowed", "start", "stop")
+METHODS = (*CALLBACKS, "is_client_allowed", "on_fleet_change", "start", "stop")
 
 
 class App(Protocol):
@@ -46,6 +50,16 @@ class App(Protocol):
     def is_client_allowed(self, client_name: str, /) -> object:
         """Return whether a client of this name may connect. ``--allow-client`` is asked first."""
 
+    def on_fleet_change(self, problem: str | None, /) -> object:
+        """Note that this node has become a member of its fleet, or is none any more.
+
+        It is called after `start`, as soon as either is known, and then at each change. Without ``--fleet`` it is never
+        called.
+
+        Args:
+            problem: why this node is no member; ``None`` if it is one.
+        """
+
     def start(self, repeater: Repeater, /) -> object:
         """Begin, with the repeater that accepts clients from now on. If this fails, the process ends."""
 
@@ -70,14 +84,30 @@ class Application:
         """Its arguments of `Repeater.start`."""
         self.is_client_allowed: Callable[[str], object] | None = getattr(app, "is_client_allowed", None)
         """Its function of a client's name, if it has one."""
+        self._has_begun = False
+        self._fleet: list[str | None] = []
+        """The last change of the fleet, if there was one."""
 
     async def start(self, repeater: Repeater) -> None:
         """Let it begin."""
         await self._call("start", repeater)
+        self._has_begun = True
+        for problem in self._fleet:
+            self.fleet_changed(problem)
 
     async def stop(self) -> None:
         """Let it end."""
+        self._has_begun = False
         await self._call("stop")
+
+    def fleet_changed(self, problem: str | None) -> None:
+        """Tell it what has become of the fleet: now, or once it has begun. Nobody waits for it."""
+        self._fleet = [problem]
+        method = getattr(self._app, "on_fleet_change", None)
+        if method is not None and self._has_begun:
+            call(method, problem).addErrback(
+                lambda failure: log.failure("on_fleet_change of the application failed", failure=failure)
+            )
 
     async def _call(self, name: str, *arguments: object) -> None:
         method = getattr(self._app, name, None)

@@ -150,7 +150,8 @@ class Change:
         self._undo.append(newcomer.discard)
         if port is not None:
             self._undo.append(lambda: port.give_back(newcomer.repeater if newcomer.bound else None))
-        self._try(newcomer.name, done_at_once, newcomer.bind())
+        fleet = self._try(newcomer.name, self._service.member.fleet_for, newcomer.name)
+        self._try(newcomer.name, done_at_once, newcomer.bind(fleet))
 
     def _port_for(self, newcomer: RepeaterSettings) -> PortOf | None:
         """Return the port that a new repeater takes over from one that is removed; ``None`` if nobody has it.

@@ -14,10 +14,12 @@ from .._repeater import Repeater
 from .._text import printable, text_of
 from .._types import Observer, Reactor
 from ..dialects import Dialect
+from ..fleet import Fleet
 from ..observers import LogObserver
 from ..observers.metrics import MetricsObserver
 from .addresses import ip_filter
 from .admin.recent_errors import RecentErrors
+from .app import Application
 from .handover import PortOf
 from .loading import LoadingError, reason_of
 from .logs import log_start
@@ -57,6 +59,8 @@ class Hosted:
         """Its name in the configuration."""
         self.settings: RepeaterSettings = plan.settings
         """The settings that hold now."""
+        self.app: Application = plan.app
+        """Its application."""
         self.dialect: Dialect = plan.dialect
         """Its dialect."""
         self.metrics: MetricsObserver = MetricsObserver()
@@ -105,8 +109,8 @@ class Hosted:
 
     # -- from start to end ------------------------------------------------------------------------------------
 
-    async def bind(self) -> None:
-        """Bind the port. Nobody is accepted yet."""
+    async def bind(self, fleet: Fleet | None = None) -> None:
+        """Bind the port, and enter the fleet, if there is one. Nobody is accepted yet."""
         values = self.settings.values
         if not isinstance(self._plan.listen, PortOf):
             remove_dead_socket(values["listen"])
@@ -122,6 +126,7 @@ class Hosted:
             send_proxy=values["send-proxy"],
             limits=values["limits"],
             observers=self._observers,
+            fleet=fleet,
             reactor=self._reactor,
         )
         self.bound = True
@@ -137,7 +142,7 @@ class Hosted:
         """
         self._app_began = True
         try:
-            await self._plan.app.start(self.repeater)
+            await self.app.start(self.repeater)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
@@ -147,7 +152,7 @@ class Hosted:
             self.repeater.faults.set(name, fault, seconds=lasts)
         self._filters = {FILTERS[option]: found for option, found in filters.items()}
         policy = self.settings.values["on-filter-error"]
-        self.repeater.start(**self._plan.app.callbacks, **self._filters, on_filter_error=policy)
+        self.repeater.start(**self.app.callbacks, **self._filters, on_filter_error=policy)
         self.begin_recording()
         self._check_server()
 
@@ -193,7 +198,7 @@ class Hosted:
         if self._app_began:
             self._app_began = False
             try:
-                await self._plan.app.stop()
+                await self.app.stop()
             except KeyboardInterrupt:
                 raise
             except BaseException:
@@ -305,7 +310,7 @@ class Hosted:
     def _is_client_allowed(self, name: str) -> object:
         if not self._allows_name(name):
             return False
-        own = self._plan.app.is_client_allowed
+        own = self.app.is_client_allowed
         return True if own is None else own(name)
 
     def _is_ip_allowed(self, ip: str) -> bool:

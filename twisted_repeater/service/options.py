@@ -9,6 +9,7 @@ from typing import Any
 from .._sockets.proxy_headers import header_version
 from . import addresses, endpoint_texts, option_values
 from .admin.token_file import read_token
+from .fleet_options import FLEET
 from .limit_options import LIMIT_OPTIONS
 from .loading import READY
 from .logs import log_format, log_level
@@ -319,6 +320,7 @@ GROUPS: dict[str, tuple[Scope | None, list[Option]]] = {
     "recording": (None, [*FAULTS, *RECORDING]),
     "limits": (None, LIMIT_OPTIONS),
     "process": ("process", PROCESS),
+    "fleet": ("process", FLEET),
     "command": ("command line", COMMAND),
 }
 """The options of each table of the reference, and what all of them belong to, if that is not a repeater."""

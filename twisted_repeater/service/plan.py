@@ -24,6 +24,7 @@ from ..errors import MultipleVersionsError
 from . import option_values
 from .app import Application, load_app
 from .filter_modules import FilterModules
+from .fleet_member import check_fleet
 from .loading import LoadingError, dialect_needed, is_ready, load_dialect
 from .ready_filters import READY_FILTERS, READY_FOR_ONE_WAY
 from .settings import ProcessSettings, RepeaterSettings, Where, located
@@ -162,6 +163,10 @@ def check(settings: ProcessSettings, reactor: Reactor) -> list[str]:
     """Load everything that the settings name, and return the errors, a line for each. No port is bound."""
     load_from_here(settings)
     errors = []
+    try:
+        check_fleet(settings, reactor)
+    except LoadingError as error:
+        errors.append(str(error))
     for repeater in settings.repeaters.values():
         try:
             plan_of(_without_systemd(repeater), reactor)

@@ -34,10 +34,10 @@ from .logs import Logs
 from .option import Written
 from .parent_process import ALIVE_EVERY
 from .process_number import numbers
-from .service import CannotStart, longest_end
+from .service import CannotStart
 from .settings import ProcessSettings, SettingsError, located
 from .shutdown_signals import ShutdownSignals
-from .systemd import Systemd
+from .systemd import Systemd, longest_end
 
 __all__ = ["ProcessesService", "command_of"]
 

@@ -1,8 +1,8 @@
 """The repeaters of a process as a Twisted service: their ports are bound before privileges are given up.
 
-From start to end: all ports are bound, then all repeaters begin, then systemd is told. SIGHUP and the administration
-reload; see `changes`. SIGTERM drains: readiness turns false, the ports are closed, links end as they rest. Then all
-links are closed, and last the administration.
+From start to end: all ports are bound, then the process joins its fleet and all repeaters begin, then systemd is told.
+SIGHUP and the administration reload; see `changes`. SIGTERM drains: readiness turns false, the ports are closed, links
+end as they rest. Then all links are closed, the process leaves its fleet, and last the administration ends.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from twisted.python.failure import Failure
 from .._sockets.descriptors import raise_soft_limit
 from .._text import printable, text_of
 from .._types import Reactor
-from ..model import Limits
+from ..fleet import Entry, Fleet
 from ..tls_options import look_at_certificates, reload_certificates
 from .admin_port import AdminPort
 from .changes import Change, ChangeError, ReloadAnswer, with_certificates
 from .filter_modules import FilterModules
+from .fleet_member import FleetMember
 from .hosted import Hosted, filters_of
 from .loading import LoadingError
 from .logs import Logs
@@ -33,17 +34,14 @@ from .plan import Plan, Wanted, check_reload, load_from_here, plan_of
 from .reload import Reload
 from .settings import ProcessSettings, SettingsError
 from .shutdown_signals import ShutdownSignals
-from .systemd import Systemd
+from .systemd import Systemd, longest_end
 
-__all__ = ["CannotStart", "RepeaterService", "longest_end"]
+__all__ = ["CannotStart", "RepeaterService"]
 
 log: Logger = Logger()
 
 LOOK_EVERY = 60.0
 """How many seconds pass until certificates are looked at although nobody connects."""
-
-MORE = 5.0
-"""How many seconds longer than the longest deadlines systemd is to wait for the end."""
 
 
 class CannotStart(SystemExit, Exception):
@@ -77,6 +75,8 @@ class RepeaterService(Service):
         """The repeaters, by name."""
         self._parent = ParentProcess.of_this_process()
         self._logs = self._make_logs(twistd)
+        self.member: FleetMember = FleetMember(self, settings, reactor)
+        """Its part in a fleet."""
         load_from_here(settings)
         for repeater in settings.repeaters.values():  # first: a module that a dialect has loaded is never reloaded
             self.hosted[repeater.name] = self.host(plan_of(repeater, reactor))
@@ -90,6 +90,7 @@ class RepeaterService(Service):
         self._leaving: dict[Hosted, None] = {}
         """Repeaters that are drained."""
         self._draining = False
+        self._over: float | None = None  # for how long links may go on, if whoever drains the process has said so
         self._reload = Reload(self, reactor)
         self._certificates = TimerService(LOOK_EVERY, look_at_certificates)
         self._certificates.clock = reactor
@@ -105,6 +106,7 @@ class RepeaterService(Service):
     def host(self, plan: Plan) -> Hosted:
         """Make a repeater of the process, which does nothing yet."""
         observed = bool(self.settings.values["admin"])
+        self.member.introduce(plan.app)
         return Hosted(plan, self.reactor, observed=observed, reload=self._reload_one)
 
     def _make_logs(self, twistd: Mapping[str, Any] | None) -> Logs:
@@ -148,14 +150,16 @@ class RepeaterService(Service):
     async def _bind(self) -> None:
         """Bind all ports. Nobody is accepted yet."""
         raise_soft_limit(self.reactor)
+        self.member.enter()
         for hosted in self.hosted.values():
-            await self._named(hosted, hosted.bind())
+            await self._named(hosted, hosted.bind(self.member.fleet_for(hosted.name)))
         await self._admin.bind(self)
 
     async def _begin(self) -> None:
         """Let all repeaters begin. Not before the service starts: by then twistd has forked, and has its final user."""
         if self._error is not None:
             return
+        self.member.start()
         for hosted in self.hosted.values():
             await self._named(hosted, hosted.begin(filters_of(hosted.name, self.modules.filters)))
             hosted.log_start()
@@ -205,6 +209,7 @@ class RepeaterService(Service):
         if self._draining:
             return ["draining"]
         reasons = [(name, hosted.unready()) for name, hosted in self.hosted.items()]
+        reasons.append(("fleet", self.member.unready()))
         return [f"{name}: {reason}" for name, reason in reasons if reason]
 
     def reload(self) -> list[ReloadAnswer]:
@@ -218,6 +223,30 @@ class RepeaterService(Service):
     def drain(self) -> None:
         """End as after SIGTERM. See `Administered`."""
         signal.raise_signal(signal.SIGTERM)
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet that the process belongs to. See `Administered`."""
+        return self.member.fleet
+
+    @property
+    def entry(self) -> Entry:
+        """The part of the process itself in its fleet. See `Administered`."""
+        return self.member.entry
+
+    @property
+    def everyone(self) -> list[Hosted]:
+        """All repeaters, also those that are drained. See `FleetProcess`."""
+        return list(dict.fromkeys((*self.hosted.values(), *self._leaving)))
+
+    def drain_over(self, over: float | None) -> None:
+        """See `FleetProcess`."""
+        if self._signals.first:  # a second signal would abort
+            for hosted in self._leaving if over is not None else ():
+                hosted.repeater.drain(over)
+        else:
+            self._over = over
+            self.drain()
 
     # -- reload -----------------------------------------------------------------------------------------------
 
@@ -260,7 +289,7 @@ class RepeaterService(Service):
 
     async def _stop(self) -> None:
         self._draining = True
-        ending = [*self.hosted.values(), *self._leaving]
+        ending = self.everyone
         drains = self._signals.first == signal.SIGTERM
         if drains:
             self._systemd.stopping("draining", self._longest_end())
@@ -268,6 +297,7 @@ class RepeaterService(Service):
             await gatherResults([Deferred.fromCoroutine(self._drain_one(hosted)) for hosted in ending])
         await gatherResults([Deferred.fromCoroutine(hosted.end()) for hosted in ending])
         self._leaving.clear()
+        await self.member.stop()
         await self._admin.stop()
         self._reload.stop()
         self._signals.stop()
@@ -276,14 +306,17 @@ class RepeaterService(Service):
 
     def _longest_end(self) -> float:
         limits = [hosted.settings.values["limits"] for hosted in self.hosted.values()]
-        return longest_end(self.settings.values["drain-timeout"], limits)
+        return longest_end(self._drain_timeout(), limits)
+
+    def _drain_timeout(self) -> float:
+        return float(self.settings.values["drain-timeout"]) if self._over is None else self._over
 
     async def _drain_one(self, hosted: Hosted) -> None:
         """Drain a repeater, and end it."""
         self._admin.release_held(hosted.name)
         self._leaving[hosted] = None
         if hosted.bound:
-            await hosted.repeater.drain(self.settings.values["drain-timeout"])
+            await hosted.repeater.drain(self._drain_timeout())
         await hosted.end()
         self._leaving.pop(hosted, None)
 
@@ -302,18 +335,8 @@ class RepeaterService(Service):
 
     def _abort(self) -> None:
         """Obey a second signal: do not wait any longer."""
-        for hosted in [*self.hosted.values(), *self._leaving]:
+        for hosted in self.everyone:
             hosted.abort()
-
-
-def longest_end(timeout: float, limits: Iterable[Limits]) -> float:
-    """Return how many seconds the end of a process may take.
-
-    Args:
-        timeout: the seconds for draining.
-        limits: those of its repeaters.
-    """
-    return float(timeout) + max((max(each.linger, each.close_timeout) for each in limits), default=0.0) + MORE
 
 
 def _log_bug(failure: Failure) -> None:

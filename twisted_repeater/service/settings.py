@@ -14,6 +14,7 @@ from .._sockets.endpoints import check_shareable
 from ..model import Limits
 from .admin.token_file import needs_token
 from .endpoint_texts import Bound, bound_by
+from .fleet_options import wrong_together
 from .option import Scope, Written
 from .option_values import LIMITS, seconds_or_none
 from .options import OPTIONS
@@ -133,6 +134,7 @@ class Reading:
         settings = ProcessSettings(self._values("process", written), made, written.where)
         settings = self._shared(settings, written, repeaters)
         self._check_admin(settings)
+        self._check_fleet(settings, written.options)
         if settings.values["reload"] and made and not any(map(has_filters, made.values())):
             self.wrong(written.where("reload"), "needs a filter")
         self._check_addresses(settings)
@@ -227,6 +229,12 @@ class Reading:
         if admin and needs_token(admin) and not values["admin-token-file"] and not self.errors:
             token = _key(where("admin-token-file"))
             self.wrong(where("admin"), f"needs {token}: other machines, or other users, can connect to {admin!r}")
+
+    def _check_fleet(self, settings: ProcessSettings, given: Collection[str]) -> None:
+        """Note what is wrong with the fleet."""
+        where = settings.where
+        for name, text in () if self.errors else wrong_together(settings.values, given, _key(where("fleet"))):
+            self.wrong(where(name), text)
 
     def _check_addresses(self, settings: ProcessSettings) -> None:
         """Note the addresses that would be bound twice."""

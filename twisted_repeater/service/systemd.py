@@ -9,18 +9,22 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from twisted.logger import Logger
 
 from .._sockets.endpoints import parts_of
+from ..model import Limits
 
-__all__ = ["Systemd", "check_passed"]
+__all__ = ["Systemd", "check_passed", "longest_end"]
 
 log: Logger = Logger()
 
 FIRST: int = 3
 """The descriptor of the first socket that systemd passes."""
+
+MORE = 5.0
+"""How many seconds longer than the longest deadlines systemd is to wait for the end."""
 
 DOMAINS = ("INET", "INET6", "UNIX")
 
@@ -127,3 +131,13 @@ def _watchdog_interval(environment: Mapping[str, str]) -> float | None:
     except ValueError:
         return None
     return microseconds / 1e6 if microseconds > 0 else None
+
+
+def longest_end(timeout: float, limits: Iterable[Limits]) -> float:
+    """Return how many seconds the end of a process may take.
+
+    Args:
+        timeout: the seconds for draining.
+        limits: those of its repeaters.
+    """
+    return float(timeout) + max((max(each.linger, each.close_timeout) for each in limits), default=0.0) + MORE

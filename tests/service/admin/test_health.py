@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SkipTest
+
+from twisted_repeater.observers.metrics import MetricsObserver
 
 from ...modules import missing
 from .asking import AdminCase
@@ -50,6 +54,15 @@ class MetricsTests(AdminCase):
         self.assertTrue(answered.headers["content-type"].startswith("text/plain; version=0.0.4"))
         self.assertIn(b'\ntwisted_repeater_links{repeater="edge"} 1.0\n', answered.body)
         self.assertNotIn(b"ann", answered.body)
+
+    async def test_fleet(self) -> None:
+        """The numbers of a fleet have no name of a repeater."""
+        await self.start()
+        collector: Any = MetricsObserver()
+        collector.made = 7
+        self.process.__dict__["fleet"] = collector
+        answered = await self.ask("GET", "/metrics")
+        self.assertIn(b"\ntwisted_repeater_links_made_total 7.0\n", answered.body)
 
     async def test_odd_accept(self) -> None:
         """Whatever a client accepts, or says that it accepts, it gets metrics in a format that there is."""

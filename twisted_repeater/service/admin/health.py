@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from typing import Any
 
 from msgspec import Struct
 from twisted.web import http
@@ -66,9 +67,11 @@ def versions(call: Call[Nothing, None]) -> Version:
 def metrics(call: Call[Nothing, None]) -> Answer:
     """Return the metrics of all repeaters, in the format that the client accepts best."""
     accept = (call.request.getHeader(b"accept") or b"").decode("ascii", "replace")
-    observers = {name: each.metrics for name, each in call.context.administered.repeaters.items()}
+    administered = call.context.administered
+    observers = {name: each.metrics for name, each in administered.repeaters.items()}
+    fleet: Any = getattr(administered, "fleet", None)
     try:
-        page, content_type = exposition(observers, accept)
+        page, content_type = exposition(observers, accept, *([fleet] if hasattr(fleet, "collect") else []))
     except ImportError as error:
         raise ApiError(http.NOT_IMPLEMENTED, NO_METRICS) from error
     return Answer(page, headers={"content-type": content_type})

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 
 from ..._sockets.endpoints import parts_of
 from ..addresses import ip_of
+from ..secret_file import MAX_SECRET, read_secret
 
 __all__ = ["needs_token", "read_token"]
 
 MIN_TOKEN = 16
 """The shortest token, in characters: none that short can be found by trying, as wrong ones are slowed down."""
-
-MAX_TOKEN = 4096
 
 
 def needs_token(endpoint: str) -> bool:
@@ -43,21 +40,7 @@ def read_token(path: str) -> str:
     Raises:
         ValueError: the file cannot be read, others may read it, or there is no good token in it.
     """
-    try:
-        with open(path, "rb", opener=_open) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(MAX_TOKEN + 2) if stat.S_ISREG(mode) else b""
-    except OSError as error:
-        raise ValueError(f"must be a file that can be read, not {path!r}: {error.strerror}") from error
-    if not stat.S_ISREG(mode):
-        raise ValueError(f"must be a file, not {path!r}")
-    if mode & stat.S_IRWXO:
-        raise ValueError(f"must be a file that only its owner and group may read, not {path!r}; run chmod 600 on it")
-    token = data.strip()
-    if not re.fullmatch(rb"[!-~]{%d,%d}" % (MIN_TOKEN, MAX_TOKEN), token):
+    token = read_secret(path)
+    if not re.fullmatch(rb"[!-~]{%d,%d}" % (MIN_TOKEN, MAX_SECRET), token):
         raise ValueError(f"must have one token of at least {MIN_TOKEN} letters and digits, without spaces: {path!r}")
     return token.decode("ascii")
-
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe must not make us wait for a writer
