@@ -19,10 +19,12 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 import redis
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
 from twisted_repeater import Repeater, dialects
@@ -185,10 +187,17 @@ class Wire:
 
 
 class StoppedReactor(Clock):
-    """The reactor, with a clock that only `advance` moves."""
+    """The reactor, with a clock that only `advance` moves. What is to be done at once has the reactor's next turn."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kw: object) -> IDelayedCall:  # noqa: A002
+        """See `IReactorTime`."""
+        if delay <= 0:
+            soon: IDelayedCall = reactor.callLater(0, callable, *args, **kw)
+            return soon
+        return super().callLater(delay, callable, *args, **kw)
 
     def advance(self, amount: float) -> None:
-        """Let time pass, and do what is due by now. What is to follow at once has its turn next time, as it should."""
+        """Let time pass, and do what is due by now."""
         self.rightNow += amount
         due = [call for call in self.calls if call.getTime() <= self.rightNow]
         for call in due:

@@ -333,19 +333,19 @@ class TimeTests(ConnectionCase):
         """A process that was stopped reads the answers that came meanwhile before it gives the connection up."""
         clock, engine = StoppedReactor(), self.start_engine()
         connection = await self.usable(self.connect(engine.address, timeout=2, on=clock))
-        answered = connection.call("PING")
+        answered = connection.call("INCR", "count")
+        connection._protocol.transport.doWrite()
+        while engine.ask("GET", "count") is None:
+            pass  # the answer is there when this process goes on
         clock.advance(60)
-        self.assertEqual(await answered, b"PONG")
-        clock.advance(0)
+        self.assertEqual(await answered, 1)
         self.assertIsNone(connection.problem)
         engine.freeze()
         waiting = connection.call("PING")
         clock.advance(1.5)
         late = connection.call("PING")
-        for seconds in (0.5, 0.0):
-            self.assertIsNone(connection.problem)
-            clock.advance(seconds)
-        self.assertEqual(connection.problem, "it did not answer within 2 seconds")
+        clock.advance(0.5)
+        self.assertIsNone(connection.problem)
         await self.fails(waiting, "did not answer")
         await self.fails(late, "did not answer")
 
@@ -353,16 +353,15 @@ class TimeTests(ConnectionCase):
         """Each call has its own deadline."""
         clock, engine = StoppedReactor(), self.start_engine()
         connection = await self.usable(self.connect(engine.address, timeout=2, on=clock))
-        await connection.call("PING")
-        clock.advance(1)
+        for pause in (2, 1):
+            await connection.call("PING")
+            clock.advance(pause)
         waiting = connection.call("BLPOP", "list", 0)
         clock.advance(1.5)
         clock.advance(0)
         self.assertIsNone(connection.problem)
         clock.advance(0.5)
-        clock.advance(0)
-        self.assertEqual(connection.problem, "it did not answer within 2 seconds")
-        await self.fails(waiting, "did not answer")
+        await self.fails(waiting, "it did not answer within 2 seconds")
 
     async def test_pauses(self) -> None:
         """Pauses between attempts double up to a limit, and differ a bit; after a stable time they begin again."""

@@ -244,7 +244,7 @@ class StayingTests(NodeCase):
         engine.fill()
         self.clock.advance(LEASE / RENEWALS)
         await self.soon(lambda: len(recorder.seen) > 2)
-        self.assertRegex(str(node.connection.problem), "could not be renewed: its memory is full.*maxmemory")
+        self.assertRegex(str(node.connection.problem), "its memory is full.*raise its maxmemory")
         engine.empty()
         await self.is_usable(node)
         self.assertEqual(recorder.seen.count("joined"), 1)

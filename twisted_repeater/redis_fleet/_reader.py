@@ -96,6 +96,7 @@ class Reader:
         words = ("XREAD", "COUNT", READ_AT_ONCE, "BLOCK", round(self._wait * 1000), "STREAMS", *streams)
         while True:
             found = await self._connection.call(*words, *(self._last[which] for which in streams.values()))
+            self._node.look()
             if found:
                 await self._measure()
             for stream, entry in _in_order(found or []):

@@ -241,7 +241,10 @@ class RepeaterService(Service):
 
     def drain_over(self, over: float | None) -> None:
         """See `FleetProcess`."""
-        if not (self._draining or self._signals.first):  # a second signal would abort
+        if self._signals.first:  # a second signal would abort
+            for hosted in self._leaving if over is not None else ():
+                hosted.repeater.drain(over)
+        else:
             self._over = over
             self.drain()
 
