@@ -85,6 +85,15 @@ class CallTests(PeerCase):
         await alice.seen.holds(b"order")
         self.assertEqual(bob.seen, [repeated("bob")])
 
+    async def test_send_to_client(self) -> None:
+        """One client gets the message; if it is not linked nobody does."""
+        world, (alice, _), (bob, _) = await self.linked()
+        fleet = world.repeater.fleet
+        self.assertEqual((await fleet.send_to_client("alice", b"hint")).done, {"this process": 1})
+        self.assertEqual((await fleet.send_to_client("nobody", b"hint")).done, {"this process": 0})
+        await alice.seen.holds(b"hint")
+        self.assertEqual(bob.seen[1:], [])
+
     async def test_clients(self) -> None:
         """The names of the clients are told, as many as are asked for; and where one is."""
         world, *_ = await self.linked()

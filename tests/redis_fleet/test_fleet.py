@@ -294,13 +294,14 @@ class CallTests(FleetCase):
         self.assertIn("knows no order 'dance'", answer.error)
 
     async def test_without_engine(self) -> None:
-        """If the engine cannot be asked, this node does its part, and the answer says that no other was asked."""
+        """If the engine cannot be asked, this node does its part, and the answer says if others were to be asked."""
         engine, here, _ = await self.two(**SHORT)
         engine.kill()
         await self.until(lambda: here.repeater.fleet.problem)
         answer = await here.repeater.fleet.drop_new_clients()
         self.assertEqual((answer.done, answer.complete), ({"a": None}, False))
         self.assertTrue(answer.problem)
+        self.assertTrue((await here.repeater.fleet.accept_new_clients(nodes=["a"])).complete)
         for question in (here.repeater.fleet.nodes(), here.repeater.fleet.find("alice")):
             with self.assertRaises(EngineError):
                 await question

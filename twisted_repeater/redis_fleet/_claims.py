@@ -410,6 +410,7 @@ class Claims:
         if got[0] == b"held":
             name.fence, name.lost = got[1], False
         if (got[0] == b"held" and got[1] <= name.gone) or (got[0] == b"taken" and what != "claim"):
+            name.gone = 0
             self._lose(key, name)
         name.answer(got)
         self._settle(key, name)

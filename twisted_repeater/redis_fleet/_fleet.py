@@ -200,13 +200,14 @@ class RedisFleet:
         if nodes is None or self.node in nodes:
             outcome = self._orders.once(call_id, order).addCallback(self._own_answer)
             own.append(in_time(outcome, self.node, timeout, self._clock))
-        problem = None
+        found, problem = [], None
         try:
-            found = await self._orders.call(
-                "call", arguments, call.payload, only=nodes, timeout=timeout, number=call_id
-            )
+            if nodes is None or set(nodes) != {self.node}:
+                found = await self._orders.call(
+                    "call", arguments, call.payload, only=nodes, timeout=timeout, number=call_id
+                )
         except EngineError as error:
-            found, problem = [], text_of(error)
+            problem = text_of(error)
         answers = {answer.node: NodeAnswer(answer.node, answer.value, answer.error) for answer in found}
         for answer in await gatherResults(own):
             answers[answer.node] = answer
