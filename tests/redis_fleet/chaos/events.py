@@ -68,7 +68,11 @@ class Events:
             self._begin(*bag.pop(), random)
 
     def _troubles(self) -> list[tuple[str, Happening]]:
-        kinds: list[tuple[str, Happening]] = [("node", self.kill_node), ("node", self.freeze_node)]
+        kinds: list[tuple[str, Happening]] = [
+            ("node", self.kill_node),
+            ("node", self.freeze_node),
+            ("node", self.set_clock),
+        ]
         kinds += [("node", self.roll_node)] * 2
         if self.world.settings.fleet:
             kinds += [("line", self.cut_off), ("line", self.hang), ("line", self.slow_down)]
@@ -150,6 +154,14 @@ class Events:
             self.judge.drain_ends(node.address)
         node.kill()
         await self._start(node)
+
+    async def set_clock(self, node: NodeProcess) -> None:
+        """Set the clock of a node's host, and set it back later. All timers of the process follow it."""
+        with self._trouble():  # this excuses no name that is linked twice with ``close``
+            if node.control is not None:
+                await node.call("clock", self.random.choice((-3600, -10, 10, 3600)))
+                await self._lease(0.5, 3.0)
+                await node.call("clock", 0)
 
     # -- lines and the engine --------------------------------------------------------------------------------
 

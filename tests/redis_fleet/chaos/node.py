@@ -42,6 +42,8 @@ class Node(LineReceiver):
         self.fleet: Any = None
         self.repeater: Any = None
         self.looked = time.monotonic()
+        self.clock_is_off = 0.0
+        reactor.seconds = lambda: time.time() + self.clock_is_off  # Twisted goes by the clock that people set
 
     def connectionLost(self, reason: object = None) -> None:
         """The test is over."""
@@ -120,6 +122,10 @@ class Node(LineReceiver):
     async def do_problem(self) -> str | None:
         """Return why this node is no member."""
         return None if self.fleet is None else self.fleet.problem
+
+    async def do_clock(self, seconds: float) -> None:
+        """Have a clock that is off by so many seconds."""
+        self.clock_is_off = seconds
 
     async def do_drain(self, over: float) -> None:
         """Drain the repeater, and leave the fleet."""
