@@ -24,6 +24,7 @@ from .._types import Reactor
 from ..errors import ConnectingError, DuplicateClient, FleetUnavailable, Replaced
 from ..model import SameName, Side
 from ._engine import EngineError
+from ._name import Name
 from ._node import Node
 from ._orders import NOT_REACHED, Orders
 from ._scripts import CLAIMS
@@ -45,72 +46,6 @@ PAUSE = 0.05
 ENOUGH = 0.9
 """The part of a newcomer's time that another node may take to free the name; the rest is for the way."""
 
-ANY = 0
-"""The fence in a release of whatever this node holds."""
-
-AGAIN: dict[SameName, str] = {SameName.REFUSE: "older", SameName.REPLACE: "younger"}
-"""Of two links of a name, which one keeps it when a claim is made again."""
-
-
-class _Name:
-    """A name that somebody here wants, or that the engine may know as this node's.
-
-    Attributes:
-        same_name: what becomes of a newcomer if the name is taken.
-        users: how many clients have got it.
-        claimers: how many clients wait for it.
-        since: when the latest client has got it.
-        fence: the number of the claim; ``None`` if the engine is not known to have it.
-        in_doubt: whether the engine may have it all the same.
-        lost: whether another node has got it from the users.
-        gone: the highest fence of which the engine has said that it is lost.
-        answers: who waits for the next answer about it. They get ``None`` if there is none.
-    """
-
-    __slots__ = ("answers", "claimers", "fence", "gone", "in_doubt", "lost", "same_name", "since", "users")
-
-    def __init__(self, same_name: SameName) -> None:
-        self.same_name = same_name
-        self.users = 0
-        self.claimers = 0
-        self.since = 0.0
-        self.fence: int | None = None
-        self.in_doubt = False
-        self.lost = False
-        self.gone = 0
-        self.answers: list[Deferred[Any]] = []
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether somebody here has it or waits for it."""
-        return bool(self.users or self.claimers)
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the engine has it, or may have it."""
-        return self.fence is not None or self.in_doubt
-
-    def question(self, now: float) -> tuple[str, int] | None:
-        """Return what the engine is to be asked about it; ``None`` if nothing."""
-        shared = self.same_name is SameName.SHARE
-        if not self.is_wanted:
-            if not self.is_known:
-                return None
-            return ("part", 0) if shared else ("release", ANY if self.fence is None else self.fence)
-        if self.fence is not None:
-            return None
-        if shared:
-            return "join", 0
-        if self.users and not self.lost:
-            return AGAIN[self.same_name], round((now - self.since) * 1000)
-        return ("claim", 0) if self.claimers else None
-
-    def answer(self, answer: Any) -> None:
-        """Tell everybody who waits for an answer."""
-        answers, self.answers = self.answers, []
-        for waiting in answers:
-            waiting.callback(answer)
-
 
 class Claims:
     """The names of this node.
@@ -129,8 +64,8 @@ class Claims:
         self._orders = orders
         self._reactor = reactor
         self._lost = lost
-        self._names: dict[str, _Name] = {}
-        self._due: dict[str, _Name] = {}
+        self._names: dict[str, Name] = {}
+        self._due: dict[str, Name] = {}
         self._flush: IDelayedCall | None = None
         self._asks = False
         """Whether a call is on its way to the engine."""
@@ -166,12 +101,13 @@ class Claims:
         """
         name = self._names.get(key)
         if name is None:
-            name = self._names[key] = _Name(same_name)
+            name = self._names[key] = Name(same_name)
         name.same_name = same_name
         name.claimers += 1
         try:
             if same_name is SameName.SHARE:
-                await self._share(key, name, timeout)
+                if name.fence is None and self._can_ask:
+                    await self._ask(key, name, timeout)
             else:
                 await self._obtain(key, name, self._reactor.seconds() + timeout)
             name.users += 1
@@ -189,11 +125,7 @@ class Claims:
         name.users -= 1
         self._settle(key, name)
 
-    async def _share(self, key: str, name: _Name, timeout: float) -> None:
-        if name.fence is None and self._can_ask:
-            await self._ask(key, name, timeout)
-
-    async def _obtain(self, key: str, name: _Name, deadline: float) -> None:
+    async def _obtain(self, key: str, name: Name, deadline: float) -> None:
         contested = False
         while name.fence is None or not self._node.is_member:
             left = deadline - self._reactor.seconds()
@@ -278,7 +210,7 @@ class Claims:
         name = self._names.get(key)
         if self._can_ask and (name is None or not name.is_wanted):
             if name is None:
-                name = self._names[key] = _Name(SameName.REFUSE)
+                name = self._names[key] = Name(SameName.REFUSE)
                 name.in_doubt = True  # the other node has been told so
             await self._ask(key, name)
 
@@ -290,7 +222,7 @@ class Claims:
             if name.fence == fence:
                 self._lose(key, name)
 
-    def _lose(self, key: str, name: _Name) -> None:
+    def _lose(self, key: str, name: Name) -> None:
         name.fence, name.lost = None, True
         self._settle(key, name)
         if name.users:
@@ -314,7 +246,7 @@ class Claims:
         for back in waiting:
             back.callback(None)
 
-    def _settle(self, key: str, name: _Name) -> None:
+    def _settle(self, key: str, name: Name) -> None:
         """If nobody wants a name any more, free it."""
         if name.is_wanted:
             return
@@ -335,7 +267,7 @@ class Claims:
         """Whether the engine can be asked, and for this incarnation: not while the node joins with another one."""
         return self._connected and self._incarnation == self._node.incarnation
 
-    def _ask(self, key: str, name: _Name, within: float | None = None) -> Deferred[Any]:
+    def _ask(self, key: str, name: Name, within: float | None = None) -> Deferred[Any]:
         """Ask the engine about a name; fire with its answer, or with ``None`` if there is none."""
         answer: Deferred[Any] = Deferred()
         name.answers.append(answer)
@@ -366,11 +298,15 @@ class Claims:
             if batch:
                 await self._exchange(batch)
         self._asks = False
+        self._ask_nothing()
+
+    def _ask_nothing(self) -> None:
+        """The engine cannot be asked: what is due waits until it is back."""
         due, self._due = self._due, {}
         for name in due.values():
             name.answer(None)
 
-    def _next(self) -> list[tuple[str, _Name, str, int]]:
+    def _next(self) -> list[tuple[str, Name, str, int]]:
         """Return the next questions."""
         now = self._reactor.seconds()
         batch = []
@@ -385,7 +321,7 @@ class Claims:
                 batch.append((key, name, *question))
         return batch
 
-    async def _exchange(self, batch: list[tuple[str, _Name, str, int]]) -> None:
+    async def _exchange(self, batch: list[tuple[str, Name, str, int]]) -> None:
         node = self._node
         words: list[Any] = []
         for key, _, what, number in batch:
@@ -404,7 +340,7 @@ class Claims:
             for (key, name, what, _), got in zip(batch, answers, strict=True):
                 self._take(key, name, what, got)
 
-    def _take(self, key: str, name: _Name, what: str, got: list[Any]) -> None:
+    def _take(self, key: str, name: Name, what: str, got: list[Any]) -> None:
         """Take what the engine has answered about a name."""
         name.in_doubt = False
         if got[0] == b"held":
