@@ -3,8 +3,7 @@
 Of each name this node knows who wants it here, and what the engine knows of it. Whatever changes makes the name *due*.
 Names that are due go to the engine together, one call at a time, and only then it is decided what to ask for: a claim,
 a release, or nothing, if claim and release have come in one turn. So there is never more than one question about a name
-on its way. A question without an answer leaves a name *in doubt*: the node asks again, or releases the name, when the
-engine is back.
+on its way. One without an answer leaves a name *in doubt*: it is asked again, or released, when the engine is back.
 
 A name that another node holds is contested: that node is ordered to act as if the newcomer were its own.
 """
@@ -21,7 +20,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from .._types import Reactor
-from ..errors import ConnectingError, DuplicateClient, FleetUnavailable, Replaced
+from ..errors import DuplicateClient, FleetUnavailable, Replaced
 from ..model import SameName, Side
 from ._engine import EngineError
 from ._name import Name
@@ -139,7 +138,7 @@ class Claims:
             left = deadline - self._reactor.seconds()
             if answer is None:
                 if left <= 0:
-                    raise self._unavailable()
+                    await self._wait_for_engine(left)
             elif answer[0] == b"taken":
                 await self._contest(key, answer[1].decode(), left, contested)
                 contested = True
@@ -169,14 +168,11 @@ class Claims:
 
     async def _wait_for_engine(self, left: float) -> None:
         if left <= 0:
-            raise self._unavailable()
+            problem = self._node.connection.problem or self._node.problem or "the engine does not answer"
+            raise FleetUnavailable(f"the fleet cannot be asked for the name: {problem}")
         back: Deferred[None] = Deferred(self._waiting.__delitem__)
         self._waiting[back] = None
         await back.addTimeout(left, self._reactor, lambda *_: None)
-
-    def _unavailable(self) -> ConnectingError:
-        problem = self._node.connection.problem or self._node.problem or "the engine does not answer"
-        return FleetUnavailable(f"the fleet cannot be asked for the name: {problem}")
 
     # -- what happens to names that are held -------------------------------------------------------------------
 
@@ -198,7 +194,7 @@ class Claims:
             raise EngineError("the names of this node could not be claimed again")
 
     def goes_on(self) -> None:
-        """The engine can be asked again, and still knows this node: ask about names in doubt."""
+        """The engine can be asked, and knows this node: ask about names in doubt."""
         for key, name in self._names.items():
             if name.fence is None or not name.is_wanted:
                 self._due[key] = name
@@ -280,9 +276,8 @@ class Claims:
     def _flush_within(self, seconds: float) -> None:
         if self._asks or not self._is_up:
             return  # all that is due follows
-        time = self._reactor.seconds() + seconds
         if self._flush is not None:
-            if self._flush.getTime() <= time:
+            if self._flush.getTime() <= self._reactor.seconds() + seconds:
                 return
             self._flush.cancel()
         self._flush = self._reactor.callLater(seconds, self._send)
@@ -325,11 +320,14 @@ class Claims:
         node = self._node
         words: list[Any] = []
         for key, _, what, number in batch:
-            words += (what, key, number)
+            words += (what, key.encode("utf-8", "surrogatepass"), number)
         keys = node.keys("state", "nodes", f"of:{node.incarnation}")
         try:
             _, answers = await node.run(CLAIMS, keys, node.settings.prefix, self._turn, *words)
-        except EngineError:
+            answered = list(zip(batch, answers, strict=True))
+        except Exception as error:
+            if not isinstance(error, EngineError):
+                log.failure("the engine has answered something odd")
             self._turn += 1
             self._connected = False
             node.connection.abort()  # when there is another one, it is known what to do with names in doubt
@@ -337,7 +335,7 @@ class Claims:
                 name.in_doubt = True
                 name.answer(None)
         else:
-            for (key, name, what, _), got in zip(batch, answers, strict=True):
+            for (key, name, what, _), got in answered:
                 self._take(key, name, what, got)
 
     def _take(self, key: str, name: Name, what: str, got: list[Any]) -> None:
