@@ -15,17 +15,7 @@ from zope.interface import implementer
 from .._alone import facts, in_time, infos, new_id, unknown_nodes
 from .._text import text_of
 from .._types import Reactor
-from ..fleet import (
-    Call,
-    Entrant,
-    Entry,
-    FleetAnswer,
-    IEntry,
-    IFleet,
-    NameClaims,
-    NodeAnswer,
-    NodeInfo,
-)
+from ..fleet import Call, Entrant, Entry, FleetAnswer, IEntry, IFleet, NameClaims, NodeAnswer, NodeInfo
 from ..model import SameName
 from ._address import EngineAddress
 from ._claims import Claims
