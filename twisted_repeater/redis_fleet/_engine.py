@@ -13,6 +13,7 @@ import random
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -184,7 +185,7 @@ class Connection:
             return self._failed(f"{MOST_CALLS} calls wait for its answers")
         done: Deferred[Any] = Deferred()
         protocol.sent.append(self._reactor.seconds())
-        protocol.execute_command(*words).addBoth(self._answered, protocol, done)
+        protocol.ask(words).addBoth(self._answered, protocol, done)
         if self._deadline is None:
             self._deadline = self._reactor.callLater(self._timeout, self._look)
         return done
@@ -279,12 +280,15 @@ class _EngineProtocol(Protocol):
     """What is added to the protocol of `txredisapi`: it says when and why its connection has ended.
 
     Args:
+        pack: encodes the words of a command.
         ended: called with this protocol then, before its calls fail.
     """
 
     transport: Any
+    replyQueue: Any
+    handle_reply: Any
 
-    def __init__(self, ended: Callable[[Any], None]) -> None:
+    def __init__(self, pack: Callable[[tuple[Any, ...]], bytes], ended: Callable[[Any], None]) -> None:
         super().__init__(charset=None, convertNumbers=False)  # type: ignore[call-arg]
         self.sent: deque[float] = deque()
         """When the calls under way were sent."""
@@ -292,9 +296,16 @@ class _EngineProtocol(Protocol):
         """Whether the oldest of them should have been answered."""
         self.why: str | None = None
         """Why the connection has ended, or is about to; ``None`` if it goes on."""
+        self._pack = pack
         self._ended = ended
         self._is_lost = False
         self._waiting: list[Deferred[None]] = []
+
+    def ask(self, words: tuple[Any, ...]) -> Deferred[Any]:
+        """Send a command; fire with its answer. ``execute_command`` does the same, but encodes in Python."""
+        self.transport.write(self._pack(words))
+        answer: Deferred[Any] = self.replyQueue.get()
+        return answer.addCallback(self.handle_reply)
 
     def when_lost(self) -> Deferred[None]:
         """Fire when there is no connection any more."""
@@ -323,9 +334,10 @@ class _EngineProtocol(Protocol):
 
 
 def _protocol_class() -> Callable[[Callable[[Any], None]], Any]:
+    import hiredis
     import txredisapi
 
-    return type("EngineProtocol", (_EngineProtocol, txredisapi.RedisProtocol), {})
+    return partial(type("EngineProtocol", (_EngineProtocol, txredisapi.RedisProtocol), {}), hiredis.pack_command)
 
 
 def _advised(error: str) -> str:
