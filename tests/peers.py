@@ -627,7 +627,7 @@ def keep(*arguments: Any) -> None:
 class PeerCase(TestCase):
     """A test case with a world of peers."""
 
-    timeout = 60
+    timeout: float = 60
     sockets = Sockets()
 
     async def world(self, *, server: Server | None = None, start: bool = True, **settings: Any) -> World:

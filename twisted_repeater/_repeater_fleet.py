@@ -102,6 +102,10 @@ class RepeaterFleet:
         """Send a message to the server on every link of that client's name. The value is the number of links."""
         return self._send(Side.SERVER, message, {"client": client_name}, how)
 
+    def send_to_client(self, client_name: str, message: object, **how: Unpack[CallOptions]) -> Deferred[FleetAnswer]:
+        """Send a message to every client of that name. The value is the number of links."""
+        return self._send(Side.CLIENT, message, {"client": client_name}, how)
+
     def active_clients(
         self,
         *,
@@ -187,8 +191,6 @@ class RepeaterFleet:
 class FleetRepeater(Protocol):
     """What a fleet needs of a repeater; see `Repeater`."""
 
-    def send_to_server_from(self, client_name: str, message: object, /) -> None: ...
-
     def links(self, client_name: str | None = None, /) -> list[Link]: ...
 
     def active_clients(self) -> list[str]: ...
@@ -261,8 +263,10 @@ class RepeaterEntrant:
         dialect = self._links.settings.dialect
         message = message_of(dialect.to_client if side is Side.CLIENT else dialect.to_server, call.payload)
         if client is not None:
-            self._repeater.send_to_server_from(client, message)
-            return len(self._repeater.links(client))
+            links = self._repeater.links(client)
+            for link in links:
+                (link.send_to_client if side is Side.CLIENT else link.send_to_server)(message)
+            return len(links)
         count = self._links.broadcast(side, message)
         return self._links.when_sent().addCallback(lambda _: count)
 
@@ -284,17 +288,17 @@ class RepeaterEntrant:
 
     def name_lost(self, name: str) -> None:
         """See `Entrant`."""
-        for pair in self._names.having(name):
-            pair.give_way(NameLost(f"another node of the fleet has a client {name!r}"))
+        self._names.lose(NameLost(f"another node of the fleet has a client {name!r}"), name)
 
     def lease_endangered(self) -> None:
         """See `Entrant`."""
-        for pair in self._names.having():
-            pair.close(NameLost("the fleet's engine cannot be asked, so the name may soon belong to others"))
+        self._names.lose(NameLost("the fleet's engine cannot be asked, so the name may soon belong to others"))
 
     def lease_lost(self) -> None:
         """See `Entrant`."""
-        for pair in self._names.having():
+        pairs = self._names.having()
+        self._names.lose(NameLost("the fleet's engine was not reached in time, so the name may belong to others"))
+        for pair in pairs:
             pair.abort()
 
 

@@ -117,10 +117,25 @@ class ProcessTests(CtlCase):
         self.assertEqual(self.ctl("reload", "--repeater", "orders"), 1)
         self.assertIn("orders: nothing is changed: cannot import rules\n", self.output.getvalue())
 
-    def test_drain(self) -> None:
-        """The process drains."""
-        self.answer(**{"POST /drain": {}})
-        self.assertIn("the process drains", self.printed("drain"))
+
+class FleetTests(CtlCase):
+    """What all nodes of the fleet do; see `test_fleet`."""
+
+    def test_fleet(self) -> None:
+        """A client is closed, told something, or refused from now on, wherever it is."""
+        done = {"id": "c1", "complete": True, "problem": None, "nodes": []}
+        client = "/repeaters/orders/clients/ann"
+        paths = (f"{client}/close", f"{client}/send", "/repeaters/orders/drop-new-clients")
+        self.answer(**{f"POST {path}": done for path in paths})
+        self.printed("close", "ann", "--fleet")
+        self.printed("send", "to-server", "ann", "--text", "hi", "--fleet")
+        self.printed("drop-new-clients", "--fleet")
+        self.assertEqual([path for _, path, _ in self.asked], list(paths))
+
+    def test_wrong(self) -> None:
+        """A link has a number on its own node only, and all clients have no name."""
+        self.assertEqual(self.ctl("close", "--link", "7", "--fleet"), 2)
+        self.assertEqual(self.ctl("send", "to-client", "ann", "--all", "--text", "hi"), 2)
 
 
 class FaultTests(CtlCase):
@@ -249,6 +264,11 @@ class HeldTests(CtlCase):
                 {"direction": "to_server", "message": {"base64": "aW4="}},
             ],
         )
+
+    def test_send_to_all(self) -> None:
+        """A message is sent to all clients."""
+        self.answer(**{"POST /repeaters/orders/send": {"links": 3}})
+        self.assertEqual(self.printed("send", "to-client", "--all", "--text", "hi"), "sent on 3 links\n")
 
     def test_wrong(self) -> None:
         """A file that cannot be read, and a field without a value, are errors of the command."""

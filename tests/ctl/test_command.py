@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from twisted_repeater.ctl import calls
+from twisted_repeater.ctl import fleet
 
 from .stand_in import CtlCase, Raw
 
@@ -50,7 +50,7 @@ class StatusTests(CtlCase):
         def interrupt(*arguments: object) -> None:
             raise KeyboardInterrupt
 
-        self.patch(calls, "drain", interrupt)
+        self.patch(fleet, "drain", interrupt)
         self.assertEqual(self.ctl("drain"), 130)
 
     def test_reader_left(self) -> None:
@@ -67,6 +67,6 @@ class StatusTests(CtlCase):
         def leave(*arguments: object) -> None:
             raise BrokenPipeError
 
-        self.patch(calls, "drain", leave)
+        self.patch(fleet, "drain", leave)
         self.assertEqual(self.ctl("drain"), 0)
         self.assertEqual(replaced, [42])

@@ -7,7 +7,7 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.ctl.administration import Answer
-from twisted_repeater.ctl.texts import count, links_table, moment, plural, repeaters_table, size, table
+from twisted_repeater.ctl.texts import count, links_table, moment, nodes_table, plural, repeaters_table, size, table
 
 from .stand_in import LANE, LINK, SUMMARY
 
@@ -61,6 +61,18 @@ class TableTests(SynchronousTestCase):
                 f"b       fix      tcp:9000    tcp:10.0.0.5:9001      3  1,204 (190.1 KiB)    0 (0 B)  {state}",
             ],
         )
+
+    def test_nodes(self) -> None:
+        """A node has a line for each of its repeaters."""
+        node = {"name": "a", "own": True, "host": None, "pid": None, "version": None, "repeaters": []}
+        lines = list(nodes_table([answer(node)]))
+        self.assertEqual(lines[1], "a                                       0  this node")
+        drains = Answer(name="orders", links=3, drops_new_clients=True, draining=True)
+        rests = Answer(name="quotes", links=0, drops_new_clients=False, draining=False)
+        about = {"own": False, "host": "h1", "pid": 7, "repeaters": [drains, rests]}
+        lines = list(nodes_table([answer(node | about)]))
+        self.assertEqual(lines[1], "a     h1      7           orders        3  draining, drops new clients")
+        self.assertEqual(lines[2], "a     h1      7           quotes        0")
 
     def test_links(self) -> None:
         """A link has a line that says whether, and why, its messages wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -10,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._link.names import FREE, LONGEST_PAUSE, QUIET, REMEMBERED, Names
-from twisted_repeater.errors import ClientGone, ConnectingError, DuplicateClient, Replaced
+from twisted_repeater.errors import ClientGone, ConnectingError, DuplicateClient, FleetUnavailable, Replaced
 from twisted_repeater.model import SameName
 
 
@@ -524,3 +525,168 @@ class ContestTests(NamesCase):
             if self.clock.seconds() > 60:
                 break
         self.assertLess(len(self.ended), FREE + 5 + 60 / LONGEST_PAUSE)
+
+
+class Claims:
+    """A fleet's claims, which a test answers. ``held`` counts those that have succeeded."""
+
+    def __init__(self) -> None:
+        self.held: Counter[str] = Counter()
+        self.asked: list[Deferred[None]] = []
+        self.timeouts: list[float] = []
+        self.waits = False
+
+    async def claim(self, name: str, timeout: float) -> None:
+        """See `NameClaims`."""
+        self.timeouts.append(timeout)
+        if self.waits:
+            self.asked.append(Deferred())
+            await self.asked[-1]
+        self.held[name] += 1
+
+    def release(self, name: str) -> None:
+        """See `NameClaims`."""
+        self.held[name] -= 1
+
+
+class FleetCase(NamesCase):
+    """A test case with names that are claimed in a fleet."""
+
+    def setUp(self) -> None:
+        """Make the fleet."""
+        super().setUp()
+        self.names.claims = self.claims = Claims()
+
+    def check(self) -> None:
+        """When the pairs are over, no claim is left."""
+        super().check()
+        self.assertEqual(+self.claims.held, Counter())
+        self.assertEqual(-self.claims.held, Counter())
+
+
+class FleetTests(FleetCase):
+    """A name is claimed in the fleet, and belongs to one pair of this node."""
+
+    def test_claimed(self) -> None:
+        """A pair gets a name when the fleet gives it, and the fleet gets it back when the pair is over."""
+        self.claims.waits = True
+        ann = Holder()
+        self.assertFalse(self.names.take_at_once(ann, "ann"))
+        taken = self.take(ann)
+        self.assertEqual((self.names.of("ann"), self.claims.timeouts), ([], [10]))
+        self.claims.asked[0].callback(None)
+        self.successResultOf(taken)
+        self.assertEqual((self.names.of("ann"), self.claims.held), ([ann], {"ann": 1}))
+
+    def test_not_given(self) -> None:
+        """If the fleet does not give the name, the newcomer is refused with the reason; a label needs no fleet."""
+        self.claims.waits = True
+        ann = Holder()
+        self.names.take_label(ann)
+        taken = self.take(ann)
+        self.claims.asked[0].errback(FleetUnavailable("no engine"))
+        self.failureResultOf(taken, FleetUnavailable)
+        self.over(ann)
+
+    def test_refused_here(self) -> None:
+        """The fleet is not asked for a name that a client of this node has."""
+        self.holder()
+        self.failureResultOf(self.take(Holder()), DuplicateClient)
+        self.assertEqual(len(self.claims.timeouts), 1)
+
+    def test_two_at_once(self) -> None:
+        """Of two that wait for the fleet, one gets the name; so it is if the client leaves meanwhile."""
+        self.claims.waits = True
+        pairs = [Holder() for _ in range(3)]
+        taken = [self.take(pair) for pair in pairs]
+        pairs[2].closing = True
+        for asked in self.claims.asked[::-1]:
+            asked.callback(None)
+        self.failureResultOf(taken[2], ClientGone)
+        self.successResultOf(taken[1])
+        self.failureResultOf(taken[0], DuplicateClient)
+        self.assertEqual((self.names.of("ann"), self.claims.held), ([pairs[1]], {"ann": 1}))
+
+    def test_contested(self) -> None:
+        """A newcomer of another node is refused as one of this node. If the link is ending, it waits for the end."""
+        ann = self.holder()
+        contest = Deferred.fromCoroutine(self.names.contest("ann", 10))
+        self.failureResultOf(contest, DuplicateClient)
+        ann.finishing = True
+        contest = Deferred.fromCoroutine(self.names.contest("ann", 10))
+        self.assertTrue(ann.closing)
+        self.over(ann)
+        self.successResultOf(contest)
+
+
+class FleetReplaceTests(FleetCase):
+    """A newcomer takes a name over, of this node or of another one."""
+
+    same_name = SameName.REPLACE
+
+    def test_taken_over(self) -> None:
+        """The pair that has the name makes way only when the fleet has given the name to the newcomer."""
+        ann, again = self.holder(), Holder()
+        self.claims.waits = True
+        taken = self.take(again)
+        self.assertEqual(self.ended, [])
+        self.claims.asked[0].callback(None)
+        self.assertTrue(ann.closing)
+        self.over(ann)
+        self.successResultOf(taken)
+        self.assertEqual((self.names.of("ann"), self.claims.held), ([again], {"ann": 1}))
+
+    def test_not_given(self) -> None:
+        """If the fleet does not give it, the pair stays that has the name."""
+        ann = self.holder()
+        self.claims.waits = True
+        taken = self.take(Holder())
+        self.claims.asked[0].errback(FleetUnavailable("no engine"))
+        self.failureResultOf(taken, FleetUnavailable)
+        self.assertEqual((self.names.of("ann"), ann.closing), ([ann], False))
+
+    def test_later_newcomer(self) -> None:
+        """A newcomer that waits for the fleet, or for the pair, is turned away by a later one, and claims nothing."""
+        ann = self.holder()
+        self.claims.waits = True
+        first, second, last = Holder(), Holder(), Holder()
+        taken = [self.take(first), self.take(second)]
+        self.failureResultOf(taken[0], Replaced)
+        self.claims.asked[1].callback(None)
+        self.assertEqual(self.claims.held, {"ann": 2})
+        taken.append(self.take(last))
+        self.failureResultOf(taken[1], Replaced)
+        self.assertEqual(self.claims.held, {"ann": 1})
+        self.claims.asked[2].callback(None)
+        self.over(ann)
+        self.successResultOf(taken[2])
+
+    def test_contested(self) -> None:
+        """A newcomer of another node takes the name over, also from those who wait for it here."""
+        ann, again = self.holder(), Holder()
+        taken = self.take(again)
+        contest = Deferred.fromCoroutine(self.names.contest("ann", 10))
+        self.failureResultOf(taken, Replaced)
+        self.over(ann)
+        self.successResultOf(contest)
+        self.assertEqual((self.names.of("ann"), +self.claims.held), ([], Counter()))
+
+    def test_contested_in_vain(self) -> None:
+        """If the pair does not end in time, the newcomer of another node is refused."""
+        self.holder()
+        contest = Deferred.fromCoroutine(self.names.contest("ann", 3))
+        self.clock.advance(3)
+        self.failureResultOf(contest, DuplicateClient)
+
+
+class FleetShareTests(FleetCase):
+    """Any number of pairs have the name, of any node."""
+
+    same_name = SameName.SHARE
+
+    def test_shared(self) -> None:
+        """The fleet knows of each pair, and nobody has to make way for another node."""
+        first, second = self.holder(), self.holder()
+        self.assertEqual((self.names.of("ann"), self.claims.held), ([first, second], {"ann": 2}))
+        self.successResultOf(Deferred.fromCoroutine(self.names.contest("ann", 3)))
+        self.assertEqual(self.ended, [])

@@ -1,7 +1,7 @@
 """Nodes whose time and network a test controls: the real parts of a fleet, and the real engine's scripts and data.
 
-What a node says to its engine is done at once, step by step, late, or never; see `Site.mode`. The engine's clock is a key,
-each node has a clock of its own, and a restart of the engine is an event that all nodes see.
+What a node says to its engine is done at once, step by step, late, or never; see `Site.mode`. The engine's clock is a
+key, each node has a clock of its own, and a restart of the engine is an event that all nodes see.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from twisted_repeater.redis_fleet._engine import EngineError, Facts
 from twisted_repeater.redis_fleet._node import Node
 from twisted_repeater.redis_fleet._orders import Order, Orders
 from twisted_repeater.redis_fleet._scripts import NOW, RENEW
-from twisted_repeater.redis_fleet._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost
+from twisted_repeater.redis_fleet._settings import FleetSettings, OnLeaseLost
 
-__all__ = ["Mode", "Site", "World"]
+__all__ = ["LEASE", "PREFIX", "Mode", "Site", "World"]
 
 TIME = "redis.call('TIME')"
 OUR_TIME = "(function() local t = redis.call('GET', 'time') return {math.floor(t / 1000), t % 1000 * 1000} end)()"
@@ -38,6 +38,7 @@ START = 1_700_000_000_000
 LEASE = 4.0
 STEP = 0.5
 """Seconds by which time goes on at most before everybody looks."""
+PREFIX = "{twisted_repeater:main}:"
 QUIET = {RENEW._hash, NOW._hash}
 """Scripts that give no orders."""
 RETRY = 0.3
@@ -64,7 +65,8 @@ class World:
     """
 
     def __init__(self, path: str, same_name: SameName = SameName.REFUSE, **settings: Any) -> None:
-        self._engine = redis.UnixDomainSocketConnection(path=path, protocol=2)
+        connection: Any = redis.UnixDomainSocketConnection
+        self._engine = connection(path=path, protocol=2)
         self._texts: dict[bytes, bytes] = {}
         self._timed = False
         self.settings = settings
@@ -81,8 +83,12 @@ class World:
         self.failures: list[Failure] = []
         self.saved: dict[bytes, bytes] = {}
         self._here: Site | None = None
-        self._patches = [mock.patch.object(module, "Connection", self._connection) for module in (_node, _reader)]
-        self._patches.append(mock.patch.object(_node, "elapsed", self._elapsed))
+        replaced: list[tuple[Any, str, Any]] = [
+            (_node, "Connection", self._connection),
+            (_reader, "Connection", self._connection),
+            (_node, "elapsed", self._elapsed),
+        ]
+        self._patches = [mock.patch.object(*each) for each in replaced]
         for patch in self._patches:
             patch.start()
         self.raw("FLUSHALL")
@@ -136,6 +142,15 @@ class World:
             self._texts[sha1(script).hexdigest().encode()] = sha1(text).hexdigest().encode()
             return command, text, *rest
         return command, self._texts.get(script.encode(), script), *rest
+
+    def holders(self, name: str) -> set[str]:
+        """Return the incarnations that the engine has for a name."""
+        held, shared = (self.raw("HGET", PREFIX + where, name) or b"" for where in ("held", "shared"))
+        return {each.partition("|")[0] for each in (held + shared).decode().split()}
+
+    def names(self) -> list[bytes]:
+        """Return the names that the engine has a node for."""
+        return [name for where in ("held", "shared") for name in self.raw("HKEYS", PREFIX + where)]
 
     # -- what happens ----------------------------------------------------------------------------------------
 
@@ -196,7 +211,7 @@ class World:
             try:
                 self.run(*self.late.popleft())
             except (EngineError, redis.ResponseError):
-                pass
+                return  # nobody hears of it
 
 
 class SiteClock(Clock):
@@ -361,6 +376,9 @@ class Site:
         self.pending: list[tuple[str, Deferred[None]]] = []
         self.errors: list[Exception] = []
         """Why clients were refused."""
+        self.orders_seen: list[Order] = []
+        self.does: Callable[[Order], Awaitable[Any]] | None = None
+        """What it does when it gets an order, if not what a fleet does for names."""
         self.contests = 0
         self.refusal: Exception | None = None
         """Why clients of other nodes do not get the names of its clients, if they do not."""
@@ -436,10 +454,13 @@ class Site:
 
     async def handle(self, order: Order) -> Any:
         """Carry out an order."""
+        self.orders_seen.append(order)
+        if self.does is not None:
+            return await self.does(order)
         key = order.arguments["key"]
         if order.what == "lost":
             self.claims.lost(key, order.arguments["fence"])
-            return
+            return None
         self.contests += 1
         if self.links[key]:
             if self.refusal is not None:
@@ -447,6 +468,7 @@ class Site:
             await deferLater(self.clock, ENDS_WITHIN)
             self.close(key)
         await self.claims.contested(key)
+        return None
 
     async def joined(self, last: bytes) -> None:
         """See `Watcher`."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
 
 from twisted_repeater.errors import DuplicateClient, FleetUnavailable, Replaced
 from twisted_repeater.model import SameName
@@ -19,77 +19,64 @@ from twisted_repeater.redis_fleet._engine import EngineError
 from twisted_repeater.redis_fleet._scripts import CLAIMS
 from twisted_repeater.redis_fleet._settings import NewcomersWithoutEngine, OnLeaseLost
 
-from .engines import EngineCase
-from .simulated import LEASE, Mode, Site, World
+from .simulated import LEASE, PREFIX, Mode, Site
+from .world_case import WorldCase
 
 DEBIAN_PACKAGES = "redis-server"
 ANN = "name:t:ann"
-PREFIX = "{twisted_repeater:main}:"
 
 
-class WorldCase(EngineCase):
-    """A test case with a world of nodes."""
-
-    def start_nodes(self, count: int = 2, same_name: SameName = SameName.REFUSE, **settings: Any) -> list[Site]:
-        """Start nodes that are members."""
-        self.world = World(self.start_engine().path, same_name, **settings)
-        self.addCleanup(self.world.close)
-        sites = [self.world.add(f"node {number}") for number in range(count)]
-        self.world.tick(2 * LEASE)
-        self.assertEqual([site.node.problem_now for site in map(Seen, sites)], [None] * count)
-        return sites
+class ClaimsCase(WorldCase):
+    """A test case with nodes that hold names."""
 
     def holder(self, key: str = ANN) -> str | None:
         """Return the incarnation that has a name."""
-        value = self.world.raw("GET", PREFIX + key)
-        return value if value is None else value.decode().partition("|")[0]
+        holders = self.world.holders(key)
+        return holders.pop() if holders else None
 
-    def nothing_left(self, *sites: Site) -> None:
+    def comes_and_goes(self, site: Site) -> None:
+        """Have a name claimed and released, so that the engine knows the script."""
+        site.claim("name:t:bob", 5)
+        self.world.flow()
+        site.release("name:t:bob")
+        self.world.tick(0.1)
+
+    def all_free(self, *sites: Site) -> None:
         """Nobody has a name, and nodes remember nothing."""
         self.world.tick(0.1)
-        self.assertEqual(self.world.raw("KEYS", PREFIX + "[ns][ah]*:*:*"), [])
+        self.assertEqual(self.world.names(), [])
         self.assertEqual([site.claims._names for site in sites], [{}] * len(sites))
 
     def calls_of(self, site: Site) -> list[Sequence[Any]]:
         """Return a list of what a node asks for from now on, for each call the words."""
-        calls = []
+        calls: list[Sequence[Any]] = []
         run = site.node.run
 
         def recorded(script: Any, keys: Any, *words: Any) -> Any:
             if script is CLAIMS:
-                calls.append(words[2:])
+                calls.append([word.decode() if isinstance(word, bytes) else word for word in words[2:]])
             return run(script, keys, *words)
 
         self.patch(site.node, "run", recorded)
         return calls
 
 
-class Seen:
-    """A node as a test sees it."""
-
-    def __init__(self, site: Site) -> None:
-        self.node = self
-        with site.world.at(site):
-            self.problem_now = site.node.problem
-
-
-class FreeNameTests(WorldCase):
+class FreeNameTests(ClaimsCase):
     """Nobody else has the name."""
 
     def test_held(self) -> None:
         """A name is this node's until each client that has claimed it has released it."""
-        (site,) = self.start_nodes(1, SameName.SHARE)
-        self.world.same_name = SameName.REPLACE
+        (site,) = self.start_nodes(1)
         site.claim(ANN, 5)
         self.world.flow()
         calls = self.calls_of(site)
-        site.claim(ANN, 5)
-        self.assertEqual((site.pending, site.claims._names[ANN].users), ([], 2))
-        site.claims.release(ANN)
+        with self.world.at(site):
+            self.successResultOf(Deferred.fromCoroutine(site.claims.claim(ANN, SameName.REFUSE, 5)))
+        site.release(ANN)
         self.world.tick(0.1)
         self.assertEqual((self.holder(), calls), (site.node.incarnation, []))
         site.claims.release(ANN)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_at_once(self) -> None:
         """What is claimed in one turn of the reactor goes to the engine together, with what was freed before."""
@@ -103,10 +90,27 @@ class FreeNameTests(WorldCase):
             site.claim(name, 5)
         self.world.flow()
         self.assertEqual([len(call) // 3 for call in calls], [AT_ONCE, 1])
-        self.assertEqual(calls[0][:3], ("release", "name:t:bob", 1))
+        self.assertEqual(calls[0][:3], ["release", "name:t:bob", 1])
         for name in names:
             site.release(name)
-        self.nothing_left(site)
+        self.all_free(site)
+
+    def test_odd_name(self) -> None:
+        """A name may have any characters; the one who loses it is told so as well."""
+        name = "name:t:\ud800 \0{}|\n\U0001f600"
+        first, second = self.start_nodes()
+        first.claim(name, 5)
+        self.world.flow()
+        self.assertEqual((first.links[name], len(self.world.names())), (1, 1))
+        first.mode = Mode.CUT
+        self.world.tick(2 * LEASE)
+        second.claim(name, 5)
+        self.world.tick(1)
+        first.mode = Mode.FAST
+        self.world.tick(1)
+        self.assertEqual((first.links[name], second.links[name]), (1, 0))
+        first.release(name)
+        self.all_free(first, second)
 
     def test_in_one_turn(self) -> None:
         """A name that is claimed and released in one turn, or released and claimed, needs no call."""
@@ -125,9 +129,9 @@ class FreeNameTests(WorldCase):
         site.release(ANN)
         site.claim(ANN, 5)
         self.world.tick(1)
-        self.assertEqual([call[:2] for call in calls], [("claim", ANN)])
+        self.assertEqual([call[:2] for call in calls], [["claim", ANN]])
         site.release(ANN)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_cancelled(self) -> None:
         """A client that leaves while the engine is asked leaves nothing, also if another one comes and goes."""
@@ -139,7 +143,7 @@ class FreeNameTests(WorldCase):
         site.claim(ANN, 5)
         site.cancel()
         site.mode = Mode.FAST
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_comes_while_freed(self) -> None:
         """A client that comes while the name is being freed claims it again."""
@@ -155,7 +159,7 @@ class FreeNameTests(WorldCase):
         self.assertEqual((self.holder(), site.links[ANN]), (site.node.incarnation, 1))
 
     def test_after_a_restart(self) -> None:
-        """With ``close``, an engine that knows nothing gives no name until the links that it does not know have ended."""
+        """With ``close``, an engine that knows nothing gives no name as long as older links may have it."""
         site, _ = self.start_nodes(2, on_lease_lost=OnLeaseLost.CLOSE)
         self.world.restart(keep=False, saved=False)
         self.world.tick(0.7)
@@ -169,7 +173,7 @@ class FreeNameTests(WorldCase):
         self.assertEqual(self.holder(), site.node.incarnation)
 
 
-class TakenNameTests(WorldCase):
+class TakenNameTests(ClaimsCase):
     """Another node has the name."""
 
     def test_refused(self) -> None:
@@ -182,6 +186,7 @@ class TakenNameTests(WorldCase):
         (error,) = second.errors
         self.assertIsInstance(error, DuplicateClient)
         self.assertEqual((str(error), first.contests), ("it is linked", 1))
+        self.assertEqual((first.claims.count, second.claims.count, second.claims.refused), (1, 0, 1))
 
     def test_replaced(self) -> None:
         """With REPLACE, the other node closes its link first."""
@@ -205,7 +210,7 @@ class TakenNameTests(WorldCase):
         self.assertIsInstance(second.errors[0], Replaced)
 
     def test_holder_is_stuck(self) -> None:
-        """If the other node does not answer, the newcomer waits for its time, or until the lease of that node has ended."""
+        """If the other node does not answer, the newcomer waits for its time, or for the end of that node's lease."""
         first, second = self.start_nodes()
         first.claim(ANN, 5)
         self.world.flow()
@@ -274,7 +279,7 @@ class TakenNameTests(WorldCase):
     def test_unknown(self) -> None:
         """If the engine says that this node has a name, and it has not, another node gets it all the same."""
         first, second = self.start_nodes()
-        self.world.raw("SET", PREFIX + ANN, f"{first.node.incarnation}|7|0")
+        self.world.raw("HSET", PREFIX + "held", ANN, f"{first.node.incarnation}|7|0")
         second.claim(ANN, 5)
         self.world.tick(0.1)
         self.assertEqual((self.holder(), first.claims._names), (second.node.incarnation, {}))
@@ -289,7 +294,7 @@ class TakenNameTests(WorldCase):
         self.assertEqual(self.holder(), first.node.incarnation)
 
 
-class WithoutEngineTests(WorldCase):
+class WithoutEngineTests(ClaimsCase):
     """The engine cannot be asked."""
 
     def test_short(self) -> None:
@@ -307,18 +312,40 @@ class WithoutEngineTests(WorldCase):
         """Otherwise newcomers are refused, with the reason; nothing is left of them."""
         (site,) = self.start_nodes(1)
         site.mode = Mode.CUT
+        site.claim("name:t:tom", 20)
         site.claim(ANN, 3)
         self.world.tick(1.5)
         site.claim("name:t:bob", 1)
-        site.claim("name:t:tom", 20)
         site.cancel()
         self.world.tick(3)
-        self.assertEqual([type(error) for error in site.errors[-2:]], [FleetUnavailable] * 2)
+        self.assertEqual([type(error) for error in site.errors], [CancelledError, *[FleetUnavailable] * 2])
         self.assertEqual(str(site.errors[-1]), "the fleet cannot be asked for the name: no answer")
-        site.cancel()
         site.mode = Mode.FAST
         self.world.tick(2)
-        self.nothing_left(site)
+        self.all_free(site)
+
+    def test_odd_answer(self) -> None:
+        """An answer that nobody understands counts as none, and is logged."""
+        (site,) = self.start_nodes(1)
+        with mock.patch.object(site.node, "run", mock.AsyncMock(return_value=[b"ok", []])):
+            site.claim(ANN, 5)
+            self.world.flow()
+        self.assertEqual((len(site.pending), len(self.flushLoggedErrors(ValueError))), (1, 1))
+        self.world.tick(1)
+        self.assertEqual(self.holder(), site.node.incarnation)
+
+    def test_many(self) -> None:
+        """All who wait are refused, also those who would have been asked for in another call."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.CUT
+        for number in range(AT_ONCE + 1):
+            site.claim(f"name:t:{number}", 3)
+        self.world.tick(4)
+        self.assertEqual({type(error) for error in site.errors}, {FleetUnavailable})
+        self.assertEqual(len(site.errors), AT_ONCE + 1)
+        site.mode = Mode.FAST
+        self.world.tick(2)
+        self.all_free(site)
 
     def test_no_answer(self) -> None:
         """A newcomer with little time does not wait until the connection is given up."""
@@ -329,11 +356,12 @@ class WithoutEngineTests(WorldCase):
         self.assertEqual(str(site.errors[0]), "the fleet cannot be asked for the name: the engine does not answer")
         site.mode = Mode.FAST
         self.world.tick(2)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_answer_lost(self) -> None:
         """If the engine has got a claim whose answer is lost, the name is free when the engine is back."""
         (site,) = self.start_nodes(1)
+        self.comes_and_goes(site)
         site.mode = Mode.SLOW
         site.claim(ANN, 1)
         self.world.tick(0.01)
@@ -344,7 +372,7 @@ class WithoutEngineTests(WorldCase):
         self.assertEqual((len(site.errors), len(site.claims._names)), (1, 1))
         site.mode = Mode.FAST
         self.world.tick(2)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_freed_meanwhile(self) -> None:
         """A name that is released meanwhile is free when the engine is back, also if a release is on its way twice."""
@@ -360,10 +388,10 @@ class WithoutEngineTests(WorldCase):
         site.release("name:t:bob")
         site.mode = Mode.FAST
         self.world.tick(1)
-        self.nothing_left(site)
+        self.all_free(site)
 
     def test_alone(self) -> None:
-        """With ALONE, newcomers get names at once. They are claimed when the engine is back: of two, the older stays."""
+        """With ALONE, newcomers get names at once, which are claimed when the engine is back: the older link stays."""
         first, second = self.start_nodes(2, newcomers=NewcomersWithoutEngine.ALONE)
         first.mode = Mode.CUT
         first.claim(ANN, 5)
@@ -390,7 +418,7 @@ class WithoutEngineTests(WorldCase):
         self.assertEqual(calls, [])
 
 
-class ReconcileTests(WorldCase):
+class ReconcileTests(ClaimsCase):
     """Names are claimed again."""
 
     def two(self, same_name: SameName) -> list[Site]:
@@ -438,7 +466,7 @@ class ReconcileTests(WorldCase):
 
     def test_after_a_restart(self) -> None:
         """An engine that knows nothing any more is told all names."""
-        first, second = self.start_nodes()
+        (first,) = self.start_nodes(1)
         names = [f"name:t:{number}" for number in range(AT_ONCE + 1)]
         for name in names:
             first.claim(name, 5)
@@ -479,16 +507,17 @@ class ReconcileTests(WorldCase):
     def test_lost_before_the_answer(self) -> None:
         """A claim may be lost before its answer has come. A client that waits asks once more."""
         (site,) = self.start_nodes(1)
+        self.comes_and_goes(site)
         site.mode = Mode.SLOW
         site.claim(ANN, 5)
         self.world.tick(0.01)
         site.lines[0].step()
         with self.world.at(site):
-            site.claims.lost(ANN, 1)
-        self.world.raw("DEL", PREFIX + ANN)
+            site.claims.lost(ANN, 2)
+        self.world.raw("HDEL", PREFIX + "held", ANN)
         site.mode = Mode.FAST
         self.world.flow()
-        self.assertEqual((site.links[ANN], site.claims._names[ANN].fence), (1, 2))
+        self.assertEqual((site.links[ANN], site.claims._names[ANN].fence), (1, 3))
 
     def test_orders_missed(self) -> None:
         """If orders were missed, one of which may have said that a name is lost, all names are looked at."""
@@ -496,19 +525,23 @@ class ReconcileTests(WorldCase):
         for key in (ANN, "name:t:bob"):
             first.claim(key, 5)
         self.world.flow()
-        self.world.raw("SET", PREFIX + ANN, f"{second.node.incarnation}|7|0")
+        self.world.raw("HSET", PREFIX + "held", ANN, f"{second.node.incarnation}|7|0")
+        first.claim("name:t:tom", 5)
+        self.world.flow()
+        first.release("name:t:tom")
         with self.world.at(first):
             first.orders.missed()
         self.world.flow()
         self.assertEqual((first.links[ANN], first.links["name:t:bob"]), (0, 1))
+        self.assertEqual((first.claims.count, first.claims.refused), (1, 0))
 
 
-class SharedNameTests(WorldCase):
+class SharedNameTests(ClaimsCase):
     """Any number of clients have the name."""
 
     def members(self) -> set[str]:
         """Return the incarnations that have it."""
-        return {each.decode() for each in self.world.raw("HKEYS", PREFIX + "shared:t:ann")}
+        return self.world.holders("shared:t:ann")
 
     def test_shared(self) -> None:
         """Each node has one membership as long as it has a client of the name."""
@@ -526,16 +559,17 @@ class SharedNameTests(WorldCase):
         self.world.tick(0.1)
         self.assertEqual(self.members(), {sites[1].node.incarnation})
         sites[1].release("shared:t:ann")
-        self.nothing_left(*sites)
+        self.all_free(*sites)
 
     def test_without_engine(self) -> None:
         """Nobody is refused if the engine cannot be asked: it hears of the clients when it is back."""
         (site,) = self.start_nodes(1, SameName.SHARE)
         site.lines[0].lose("cut")
         site.mode = Mode.CUT
-        site.claim("shared:t:ann", 5)
-        self.world.tick(2 * LEASE)
-        self.assertEqual(site.links["shared:t:ann"], 1)
+        for _ in range(2):
+            site.claim("shared:t:ann", 5)
+            self.world.tick(2 * LEASE)
+        self.assertEqual(site.links["shared:t:ann"], 2)
         site.mode = Mode.FAST
         self.world.tick(1)
         self.assertEqual(self.members(), {site.node.incarnation})

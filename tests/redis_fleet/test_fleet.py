@@ -14,7 +14,7 @@ from twisted_repeater.fleet import Call, IEntry, IFleet, NodeAnswer
 from twisted_repeater.redis_fleet import NewcomersWithoutEngine, OnLeaseLost, RedisFleet
 from twisted_repeater.redis_fleet._engine import EngineError
 
-from ..peers import Server, Sockets, World, hello
+from ..peers import LOST, Server, Sockets, World, hello
 from .engines import Engine, EngineCase
 
 SHORT: dict[str, Any] = {"lease": 1.0, "timeout": 0.3}
@@ -206,6 +206,21 @@ class NameTests(FleetCase):
             else:
                 await world.still_relays(client, peer)
 
+    async def test_woken(self) -> None:
+        """What a node reads after its lease has ended is not relayed with `close`, whatever its timers do."""
+        for policy in OnLeaseLost:
+            world = await self.node(self.start_engine(), "a", on_lease_lost=policy, **SHORT)
+            client, peer = await world.linked("alice")
+            fleet: Any = world.repeater.fleet._fleet
+            fleet._node._valid_until = fleet._node._looks_at = float("-inf")  # as for a process that stood still
+            client.send(b"late")
+            if policy is OnLeaseLost.CLOSE:
+                await client.lost()
+                await peer.lost()
+                self.assertEqual(peer.seen[1:], [LOST])
+            else:
+                await world.still_relays(client, peer)
+
     async def test_two_holders(self) -> None:
         """If two nodes have linked a name while they could not ask, one link is closed when they can again."""
         engine = self.start_engine()
@@ -279,13 +294,14 @@ class CallTests(FleetCase):
         self.assertIn("knows no order 'dance'", answer.error)
 
     async def test_without_engine(self) -> None:
-        """If the engine cannot be asked, this node does its part, and the answer says that no other was asked."""
+        """If the engine cannot be asked, this node does its part, and the answer says if others were to be asked."""
         engine, here, _ = await self.two(**SHORT)
         engine.kill()
         await self.until(lambda: here.repeater.fleet.problem)
         answer = await here.repeater.fleet.drop_new_clients()
         self.assertEqual((answer.done, answer.complete), ({"a": None}, False))
         self.assertTrue(answer.problem)
+        self.assertTrue((await here.repeater.fleet.accept_new_clients(nodes=["a"])).complete)
         for question in (here.repeater.fleet.nodes(), here.repeater.fleet.find("alice")):
             with self.assertRaises(EngineError):
                 await question

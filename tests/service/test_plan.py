@@ -107,6 +107,11 @@ class CheckTests(ModuleCase):
         self.patch(os, "environ", {**os.environ, "LISTEN_FDS": "0"})
         self.assertEqual(len(check(settings(**sockets), reactor)), 2)
 
+    def test_fleet(self) -> None:
+        """Certificates for the engine of the fleet are read, too."""
+        (error,) = check(settings(fleet="rediss://h?ca=/nowhere"), reactor)
+        self.assertRegex(error, "^--fleet: cannot be used: .*'/nowhere'")
+
     def test_reload_of_what_stays(self) -> None:
         """That files are to be watched whose modules stay is an error; modules of other filters are none."""
         self.write("both.py", "import twisted_repeater.dialects as d\ndialect = d.lines()\ndef f(message, link): ...\n")

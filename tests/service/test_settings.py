@@ -150,6 +150,10 @@ class SettingsTests(SynchronousTestCase):
         self.assert_wrong("--lease must be from 0.5 to 3600 seconds, not 0.1", process=fleet)
         self.assert_wrong("--fleet-name must not be empty", process={**fleet, "fleet-name": ""})
         self.assertEqual(read({"fleet": "redis://h"}).values["fleet"], "redis://h")
+        self.assert_wrong(
+            "--fleet-node must have {process}, as each of the processes needs its own, not 'a'",
+            process={"fleet": "redis://h", "fleet-node": "a", "processes": "2"},
+        )
 
     def test_number(self) -> None:
         """The number of the process stands in the place of ``{process}``; the environment may have it."""

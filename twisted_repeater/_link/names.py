@@ -100,6 +100,11 @@ class Names:
         pairs = [self._claimed[each] for each in names if each in self._claimed]
         return pairs + [pair for each in names for pair in self._shared.get(each, ())]
 
+    def lose(self, why: ConnectingError, name: str | None = None) -> None:
+        """End the links and the attempts of those that have claimed a name, or any name, in good order."""
+        for pair in self.having(name):
+            self._make_way(pair, why)
+
     def is_labelled(self, pair: Pair) -> bool:
         """Return whether a pair has only a label."""
         return pair.claim is not None and self._labels.get(pair.claim) is pair
@@ -223,29 +228,24 @@ class Names:
             if pause and (holder := self._claimed.get(name)) is not None:
                 pause = max(min(pause, (deadline - self._clock.seconds()) / 2), 0)
                 await newcomer.wait(holder.when_over().addTimeout(pause, self._clock, lambda *_: None))
-            await self._end_holder(pair, name, newcomer, deadline)
-            self._check_latest(name, newcomer)
-            if pair is not None:
-                await self._register_newcomer(pair, name, newcomer, deadline)
+            if pair is not None and self.claims is not None:
+                # Before the holder ends: it stays if the fleet does not give the name.
+                await newcomer.wait(Deferred.fromCoroutine(self.claims.claim(name, deadline - self._clock.seconds())))
+            try:
+                await self._end_holder(pair, name, newcomer, deadline)
+                self._check_latest(name, newcomer)
+                if pair is not None:
+                    self._register(pair, name)
+            except BaseException:
+                if pair is not None and self.claims is not None:
+                    self.claims.release(name)
+                raise
         finally:
             waiting = self._newcomers[name]
             del waiting[newcomer]
             if not waiting:
                 del self._newcomers[name]
         _turn_away(waiting)  # all who are left came before
-
-    async def _register_newcomer(self, pair: Pair, name: str, newcomer: _Newcomer, deadline: float) -> None:
-        if self.claims is not None:
-            claim = self.claims.claim(name, deadline - self._clock.seconds())
-            await newcomer.wait(Deferred.fromCoroutine(claim))
-        try:
-            await self._end_holder(pair, name, newcomer, deadline)  # another client of this node may have come first
-            self._check_latest(name, newcomer)
-            self._register(pair, name)
-        except BaseException:
-            if self.claims is not None:
-                self.claims.release(name)
-            raise
 
     async def _end_holder(self, pair: Pair | None, name: str, newcomer: _Newcomer, deadline: float) -> None:
         while (holder := self._claimed.get(name)) is not None and not (pair is not None and pair.closing):

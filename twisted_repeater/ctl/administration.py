@@ -62,9 +62,11 @@ class Administration:
         """
         return self._ask("GET", path, query=query, accepts=accepts)
 
-    def post(self, *path: str, body: object = None) -> Answer:
-        """Return the answer to a POST."""
-        return self._ask("POST", path, body=body)
+    def post(
+        self, *path: str, body: object = None, accepts: tuple[int, ...] = (), **query: str | float | None
+    ) -> Answer:
+        """Return the answer to a POST; see `get`."""
+        return self._ask("POST", path, query=query, body=body, accepts=accepts)
 
     def put(self, *path: str, body: object = None) -> Answer:
         """Return the answer to a PUT."""

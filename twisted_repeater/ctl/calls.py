@@ -11,6 +11,7 @@ from pathlib import Path
 from .._text import printable
 from .administration import Answer
 from .errors import SaidNo, Unusable
+from .fleet import is_fleet_wide, on_fleet
 from .session import Session, criteria_of
 from .shown import fields_of, message_line
 from .texts import links_table, moment, plural, repeaters_table, size, table
@@ -75,6 +76,9 @@ def errors(session: Session, options: argparse.Namespace) -> None:
 
 def on_links(session: Session, options: argparse.Namespace) -> None:
     """Close, hold or resume links."""
+    if options.command == "close" and is_fleet_wide(options):
+        on_fleet(session, options, *_named(options), "close", done="{links} closed")
+        return
     answer = session.administration.post(*session.path, *_chosen(options), options.command)
     done = {"close": "closed", "hold": "held: nothing is read from the client", "resume": "resumed"}[options.command]
     session.print(answer, [f"{_which(answer, options)} {done}"])
@@ -87,6 +91,13 @@ def _chosen(options: argparse.Namespace) -> tuple[str, str]:
     return ("clients", options.client) if options.link is None else ("links", str(options.link))
 
 
+def _named(options: argparse.Namespace) -> tuple[str, str]:
+    """Return the part of the path that names a client of the fleet."""
+    if options.client is None or options.link is not None:
+        raise Unusable("give the name of a client: links have numbers on their own node only")
+    return ("clients", options.client)
+
+
 def _which(answer: Answer, options: argparse.Namespace) -> str:
     if options.link is not None:
         return f"link {options.link} is"
@@ -96,9 +107,11 @@ def _which(answer: Answer, options: argparse.Namespace) -> str:
 
 def of_newcomers(session: Session, options: argparse.Namespace) -> None:
     """Refuse or accept new clients."""
-    answer = session.administration.post(*session.path, options.command)
-    done = "refused; links stay" if options.command == "drop-new-clients" else "accepted"
-    session.print(answer, [f"new clients are {done}"])
+    done = "new clients are " + ("refused; links stay" if options.command == "drop-new-clients" else "accepted")
+    if is_fleet_wide(options):
+        on_fleet(session, options, options.command, done=done)
+        return
+    session.print(session.administration.post(*session.path, options.command), [done])
 
 
 def reload(session: Session, options: argparse.Namespace) -> None:
@@ -119,11 +132,6 @@ def _reload_lines(reloaded: Answer) -> Iterator[str]:
         yield printable(f"{name}: no change")
     else:
         yield from (printable(f"{name}: {key}: {result}") for key, result in reloaded["keys"].items())
-
-
-def drain(session: Session, options: argparse.Namespace) -> None:
-    """End the process in good order."""
-    session.print(session.administration.post("drain"), ["the process drains: links end in good order, then it ends"])
 
 
 def faults(session: Session, options: argparse.Namespace) -> None:
@@ -202,9 +210,16 @@ def release_all(session: Session, options: argparse.Namespace) -> None:
 
 
 def send(session: Session, options: argparse.Namespace) -> None:
-    """Send a message to a client or to the server."""
+    """Send a message to a client, to all of them, or to the server."""
+    if options.all and not (options.client is options.link is None):
+        raise Unusable("--all is for all clients: give no name, and no --link")
     body = {"direction": options.direction.replace("-", "_"), "message": input_of(options)}
-    answer = session.administration.post(*session.path, *_chosen(options), "send", body=body)
+    if is_fleet_wide(options):
+        chosen = () if options.all else _named(options)
+        on_fleet(session, options, *chosen, "send", body=body, done="sent on {links}")
+        return
+    chosen = () if options.all else _chosen(options)
+    answer = session.administration.post(*session.path, *chosen, "send", body=body)
     session.print(answer, [f"sent on {plural(answer['links'], 'link')}"])
 
 

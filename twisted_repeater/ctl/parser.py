@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from . import calls
+from . import calls, fleet
 from .holding import hold_messages
 from .session import ADMIN, DEFAULT_ADMIN, TOKEN_FILE, Session
 from .watch import watch
@@ -82,20 +82,33 @@ class _Commands:
         links = self._add("links", calls.links, "Show the links.")
         links.add_argument("--client", metavar="PATTERN", help="Only clients with such names, such as 'desk-*'.")
         self._add("errors", calls.errors, "Show the last errors, the newest first.")
+        self._add("nodes", fleet.nodes, "Show the nodes of the fleet.")
+        finding = self._add("find", fleet.find, "Show which nodes of the fleet have a client.")
+        finding.add_argument("client", metavar="CLIENT", help="The name of the client.")
 
     def _add_clients(self) -> None:
+        listing = self._add("clients", fleet.clients, "Show the names of the clients.")
+        listing.add_argument("--limit", type=int, metavar="N", help="At most so many, of each node. [default: 1000]")
+        _add_scope(listing)
         for name, purpose in (
             ("close", "Close the links of a client."),
             ("hold", "Read nothing from a client until it is resumed."),
             ("resume", "Read from a client again."),
         ):
-            _add_target(self._add(name, calls.on_links, purpose))
-        self._add("drop-new-clients", calls.of_newcomers, "Refuse new clients; links stay.")
-        self._add("accept-new-clients", calls.of_newcomers, "Accept new clients again.")
+            adding = self._add(name, calls.on_links, purpose)
+            _add_target(adding)
+            if name == "close":
+                _add_scope(adding)
+        _add_scope(self._add("drop-new-clients", calls.of_newcomers, "Refuse new clients; links stay."))
+        _add_scope(self._add("accept-new-clients", calls.of_newcomers, "Accept new clients again."))
 
     def _add_process(self) -> None:
         self._add("reload", calls.reload, "Reload filters and configuration; with --repeater, only of that one.")
-        self._add("drain", calls.drain, "End the process in good order, as SIGTERM does.")
+        draining = self._add("drain", fleet.drain, "End the process, or a node of its fleet, in good order.")
+        draining.add_argument("--node", metavar="NAME", help="This node of the fleet. [default: the process itself]")
+        draining.add_argument(
+            "--over", type=float, metavar="SECONDS", help="With --node: how long links may take to end. [default: 30]"
+        )
 
     def _add_faults(self) -> None:
         faults = self._add("faults", calls.faults, "Show the faults, or change them.")
@@ -130,7 +143,9 @@ class _Commands:
         sending = self._add("send", calls.send, "Send a message.")
         sending.add_argument("direction", choices=("to-server", "to-client"))
         _add_target(sending)
+        sending.add_argument("--all", action="store_true", help="To all clients, or to the server on all links.")
         _add_input(sending)
+        _add_scope(sending)
 
     def _add_held(self) -> None:
         self._add("held", calls.held, "Show the messages that are held.")
@@ -150,6 +165,14 @@ class _Commands:
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("client", nargs="?", metavar="CLIENT", help="The name of the client.")
     parser.add_argument("--link", type=int, metavar="ID", help="Only this link, in place of CLIENT.")
+
+
+def _add_scope(parser: argparse.ArgumentParser) -> None:
+    scope = parser.add_argument_group("the fleet")
+    scope.add_argument("--fleet", action="store_true", help="On all nodes of the fleet.")
+    scope.add_argument("--node", metavar="NAME", help="On this node of the fleet.")
+    scope.add_argument("--id", metavar="ID", help="Repeat a call for the nodes that have not done it.")
+    scope.add_argument("--timeout", type=float, metavar="SECONDS", help="How long to wait for them. [default: 5]")
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:

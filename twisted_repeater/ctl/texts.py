@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from .._text import printable
 from .administration import Answer
 
-__all__ = ["count", "links_table", "moment", "plural", "repeaters_table", "size", "table"]
+__all__ = ["count", "links_table", "moment", "nodes_table", "plural", "repeaters_table", "size", "table"]
 
 UNITS = ("KiB", "MiB", "GiB", "TiB")
 
@@ -89,6 +89,30 @@ def _state_of(repeater: Answer) -> str:
     if repeater["recording"]:
         words.append("records")
     return ", ".join(words)
+
+
+def nodes_table(nodes: Iterable[Answer]) -> Iterator[str]:
+    """Return the lines of a table of nodes, with a line for each of their repeaters."""
+    head = ("NODE", "HOST", " PID", "VERSION", "REPEATER", " LINKS", "STATE")
+    rows = []
+    for node in nodes:
+        about = (node["name"], node["host"] or "", node["pid"] or "", node["version"] or "")
+        own = ["this node"] if node["own"] else []
+        for repeater in node["repeaters"]:
+            rows.append(
+                (*about, repeater["name"], f"{repeater['links']:,}", ", ".join([*own, *_state_of_node(repeater)]))
+            )
+        if not node["repeaters"]:
+            rows.append((*about, "", "0", ", ".join(own)))
+    return table(head, rows)
+
+
+def _state_of_node(repeater: Answer) -> Iterator[str]:
+    """Return what an operator should know of a repeater on a node."""
+    if repeater["draining"]:
+        yield "draining"
+    if repeater["drops_new_clients"]:
+        yield "drops new clients"
 
 
 def links_table(links: Iterable[Answer]) -> Iterator[str]:

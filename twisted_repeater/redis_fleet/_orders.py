@@ -144,7 +144,7 @@ class Orders:
     def stop(self) -> Deferred[None]:
         """Read no more; whoever waits for answers gets those that are there."""
         stopped = self._reader.stop()
-        for call in self._calls.values():
+        for call in list(self._calls.values()):  # the end of a wait takes it away
             if not call.done.called:
                 call.done.callback(None)
         return stopped
@@ -213,7 +213,7 @@ class Orders:
     def _forget(self) -> None:
         """Forget the oldest work, if there is much, or if it is long ago."""
         long_ago = self._reactor.seconds() - REMEMBERED_FOR
-        while self._work:
+        while True:  # the latest stays
             number, work = next(iter(self._work.items()))
             if len(self._work) <= REMEMBERED and self._bytes <= REMEMBERED_BYTES and work.begun >= long_ago:
                 break

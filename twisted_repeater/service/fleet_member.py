@@ -2,83 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import CancelledError
 
 from .._alone import Alone
 from .._text import text_of
 from .._types import Reactor
-from ..fleet import Call, Entry, Fleet
-from ..model import SameName
+from ..fleet import Entry, Fleet
 from .app import Application
 from .fleet_options import check_engine, fleet_arguments
 from .loading import LoadingError
+from .service_entrant import SERVICE, ServiceEntrant
 from .settings import ProcessSettings, located
 
 if TYPE_CHECKING:
     from ..redis_fleet import RedisFleet
     from .hosted import Hosted
 
-__all__ = ["SERVICE", "FleetMember", "ServiceEntrant", "check_fleet"]
-
-SERVICE = "service"
-"""The name under which the service of a process takes part in its fleet."""
-
-
-class ServiceEntrant:
-    """The service of a process as its fleet sees it: an `Entrant` without names.
-
-    Its call ``drain`` does what SIGTERM does. The argument ``over`` says how many seconds links may go on; without it
-    that is ``--drain-timeout``.
-
-    Args:
-        drain: begins to drain the process.
-    """
-
-    same_name: SameName = SameName.SHARE
-    """See `Entrant`."""
-
-    def __init__(self, drain: Callable[[float | None], None]) -> None:
-        self._drain = drain
-
-    def info(self) -> Mapping[str, Any]:
-        """See `Entrant`."""
-        return {}
-
-    def has_name(self, name: str) -> bool:
-        """See `Entrant`."""
-        return False
-
-    async def carry_out(self, call: Call) -> None:
-        """See `Entrant`.
-
-        Raises:
-            ValueError: there is no such call, or its time is wrong.
-        """
-        if call.what != "drain":
-            raise ValueError(f"this version of twisted_repeater knows no call {call.what!r} of the service")
-        over = call.arguments.get("over")
-        if over is not None and not 0 <= over <= LONGEST:
-            raise ValueError(f"over must be from 0 to {LONGEST:g} seconds, not {over!r}")
-        self._drain(over)
-
-    async def contest(self, name: str, timeout: float) -> None:
-        """See `Entrant`."""
-
-    def name_lost(self, name: str) -> None:
-        """See `Entrant`."""
-
-    def lease_endangered(self) -> None:
-        """See `Entrant`."""
-
-    def lease_lost(self) -> None:
-        """See `Entrant`."""
-
-
-LONGEST = 86_400.0
-"""How many seconds a drain may take at most."""
+__all__ = ["FleetMember", "check_fleet"]
 
 
 class FleetProcess(Protocol):

@@ -242,8 +242,9 @@ class RepeaterService(Service):
     def drain_over(self, over: float | None) -> None:
         """See `FleetProcess`."""
         if self._signals.first:  # a second signal would abort
-            for hosted in self._leaving if over is not None else ():
-                hosted.repeater.drain(over)
+            if over is not None:
+                for hosted in self._leaving:
+                    hosted.repeater.drain(over)
         else:
             self._over = over
             self.drain()

@@ -18,9 +18,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 
 from twisted_repeater import Dialect, Repeater, dialects
+from twisted_repeater._alone import Alone
+from twisted_repeater.fleet import Entry, Fleet
 from twisted_repeater.observers.metrics import MetricsObserver
 from twisted_repeater.service.admin import RecentErrors, administration
 from twisted_repeater.service.recording import ServiceRecording
+from twisted_repeater.service.service_entrant import SERVICE, ServiceEntrant
 
 __all__ = ["Outcome", "Process", "Running", "lines_dialect"]
 
@@ -62,12 +65,15 @@ class Running:
 
 
 class Process:
-    """A process; see `Administered`."""
+    """A process; see `Administered`. ``drained_over`` has the times that another node has drained it over."""
 
-    def __init__(self, *running: Running) -> None:
+    def __init__(self, *running: Running, fleet: Fleet | None = None) -> None:
         self.repeaters: dict[str, Running] = {each.name: each for each in running}
         self.reasons: list[str] = []
         self.drained = 0
+        self.drained_over: list[float | None] = []
+        self.fleet: Fleet = fleet or Alone()
+        self.entry: Entry = self.fleet.enter(SERVICE, ServiceEntrant(self.drained_over.append))
 
     def unready(self) -> list[str]:
         """See `Administered`."""

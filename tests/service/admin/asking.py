@@ -12,6 +12,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from twisted_repeater import dialects
+from twisted_repeater.fleet import Fleet
 from twisted_repeater.service.admin import administration
 from twisted_repeater.service.recording import ServiceRecording
 
@@ -71,15 +72,17 @@ class Answered:
 class AdminCase(PeerCase):
     """A repeater with an administration, in whose time nothing passes by itself."""
 
-    async def start(self, *, token: str | None = None, record: str = "", **settings: Any) -> World:
+    async def start(
+        self, *, token: str | None = None, record: str = "", fleet: Fleet | None = None, **settings: Any
+    ) -> World:
         """Start both, and perhaps something that records into a file."""
         self.time = StoppedTime()
         self.running = running = Running(dialect="int32", server="tcp:quotes:1")
         if record:
             running.recording = ServiceRecording({"path": record}, running.metrics, reactor)
-        world = await self.world(observers=running.observers, **settings)
+        world = await self.world(observers=running.observers, fleet=fleet, **settings)
         running.repeater, running.dialect = world.repeater, dialects.int32()
-        self.process = Process(running)
+        self.process = Process(running, fleet=fleet)
         self.site = administration(self.process, hosts=["edge.example.org"], token=token, reactor=self.time)
         self.port = reactor.listenTCP(0, self.site, interface="127.0.0.1")
         self.addCleanup(maybeDeferred, self.port.stopListening)

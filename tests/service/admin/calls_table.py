@@ -22,6 +22,7 @@ HEADS = {
     "repeaters": "Repeaters",
     "links": "Links",
     "clients": "Clients",
+    "send": "Clients",
     "errors": "Repeaters",
     "faults": "Faults",
     "fault-kinds": "Faults",
@@ -30,6 +31,7 @@ HEADS = {
     "streams": "Watching",
     "rules": "Holding messages",
     "held": "Holding messages",
+    "fleet": "The fleet",
     "session": "Tokens and sessions",
     "page": "The page",
 }
@@ -81,7 +83,8 @@ OTHERS = {
     409: "that is not possible now",
     422: "the body is as described, but means nothing: there is no such fault, for example",
     431: "a line of the head is longer than 8 KiB",
-    503: "`/readyz`: not ready; a stream: there are too many of them",
+    503: "`/readyz`: not ready; a stream: there are too many of them; the fleet cannot be asked",
+    504: "not every node of the fleet has done it; see [above](#on-all-nodes-of-a-fleet)",
 }
 """Statuses of some calls only."""
 

@@ -162,6 +162,15 @@ class LaterTests(SynchronousTestCase):
         self.assertEqual(answered, [500])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_refusal(self) -> None:
+        """A refusal that comes later is answered, if the client still waits; it is not logged."""
+        for gone, statuses in ((False, [503]), (True, [])):
+            answered, answer, ended = self.call()
+            if gone:
+                ended.errback(ConnectionDone())
+            answer.errback(ApiError(503, "not now"))
+            self.assertEqual(answered, statuses)
+
     def test_client_gone(self) -> None:
         """If the client is gone by then, nothing is sent; a failure is logged all the same."""
         for result, logged in ((Rule(5), 0), (Failure(ZeroDivisionError()), 1)):

@@ -14,7 +14,6 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from twisted_repeater.dialects.fix.messages import Heartbeat
-from twisted_repeater.service.admin import debugging
 from twisted_repeater.service.admin.debugger import Debugger
 from twisted_repeater.service.admin.events import MOST_WAITING
 from twisted_repeater.service.admin.shapes import NewRule
@@ -348,34 +347,6 @@ class HeldTests(DebugCase):
         await self.hold(b"one")
         await self.port.stopListening()
         await self.peer.seen.reach(2)
-
-
-class SendTests(DebugCase):
-    """Messages of one's own."""
-
-    async def test_send(self) -> None:
-        """A message is sent on a link, or on all links of a name."""
-        await self.begin()
-        body = {"direction": "to_server", "message": {"text": "one"}}
-        self.assertEqual(await self.does(f"{EDGE}/links/1/send", body), {"links": 1})
-        self.assertEqual(await self.does(f"{EDGE}/clients/ann/send", body | {"direction": "to_client"}), {"links": 1})
-        await self.peer.seen.reach(2)
-        await self.client.seen.reach(2)
-        self.assertEqual((self.peer.seen[-1], self.client.seen[-1]), (b"one", b"one"))
-        wrong = body | {"message": {"text": "\\"}}
-        self.assertIn("a backslash", await self.fails(422, "POST", f"{EDGE}/links/1/send", wrong))
-        self.assertIn("no link 7", await self.fails(404, "POST", f"{EDGE}/links/7/send", body))
-
-    async def test_leaving(self) -> None:
-        """A side that is leaving takes no message, and neither does a dialect that says no."""
-        await self.begin()
-        body = {"direction": "to_server", "message": {"text": "one"}}
-        for messages in ((), (5,)):
-            self.patch(debugging, "messages_for", lambda pair, connection, message, messages=messages: messages)
-            self.assertIn("takes no message now", await self.fails(409, "POST", f"{EDGE}/links/1/send", body))
-        (link,) = self.running.repeater.links()
-        self.patch(type(link._pair), "can_send", lambda pair, connection: False)
-        self.assertIn("the server takes no", await self.fails(409, "POST", f"{EDGE}/links/1/send", body))
 
 
 class RoutesTests(AdminCase):

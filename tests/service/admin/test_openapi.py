@@ -29,7 +29,7 @@ class DocumentTests(SynchronousTestCase):
         shown = [(method, path) for path, operations in paths.items() for method in operations]
         wanted = [(route.method.lower(), route.path.replace(":int", "")) for route in ROUTES]
         self.assertEqual(sorted(shown), sorted(wanted))
-        kinds = {kind for route in ROUTES for kind in (route.answer, route.body) if kind is not None}
+        kinds = {kind for route in ROUTES for kind in (*route.kinds, route.body) if kind is not None}
         self.assertEqual(len(kinds), len({kind.__name__ for kind in kinds}))
         for route in ROUTES:
             self.assertRegex(route.summary, r"^[A-Z].*\.$")

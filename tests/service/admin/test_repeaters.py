@@ -84,6 +84,14 @@ class ChangeTests(AdminCase):
         self.assertEqual((await self.ask("POST", f"{EDGE}/accept-new-clients")).json, {"drops_new_clients": False})
         await world.linked("ann")
 
+    async def test_drop_in_fleet(self) -> None:
+        """Newcomers are refused, and accepted again, by all nodes of the fleet."""
+        world = await self.start()
+        for call, drops in (("drop", True), ("accept", False)):
+            answer = (await self.ask("POST", f"{EDGE}/{call}-new-clients?scope=fleet")).json
+            self.assertEqual([node["done"] for node in answer["nodes"]], [True])
+            self.assertEqual(world.repeater.drops_new_clients, drops)
+
     async def test_reload(self) -> None:
         """A reload says for each repeater what has changed, or why nothing has."""
         await self.start()

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater.service.admin.answers import ApiError
+from twisted_repeater.service.admin.answers import ApiError, ErrorAnswer, Nothing
 from twisted_repeater.service.admin.routes import Call, Context, Route, RouteTable
 
 from .administered import Process, Running
@@ -71,6 +71,15 @@ class TableTests(SynchronousTestCase):
             with self.assertRaises(ApiError) as caught:
                 self.table.find(method, path)
             self.assertEqual((caught.exception.status, caught.exception.headers["allow"]), (405, allowed))
+
+
+class KindTests(SynchronousTestCase):
+    """What a call is answered with."""
+
+    def test_kinds(self) -> None:
+        """It is a struct, one of several, or none."""
+        for answer, kinds in ((Nothing, (Nothing,)), (Nothing | ErrorAnswer, (Nothing, ErrorAnswer)), (None, ())):
+            self.assertEqual(Route("GET", "/", "", lambda call: None, answer).kinds, kinds)
 
 
 class CallTests(SynchronousTestCase):

@@ -78,6 +78,7 @@ class WireTests(SynchronousTestCase):
         self.world.connect("ann")
         (link,) = self.world.repeater.links()
         wire = Wire(dialect, self.world.repeater.limits)
+        self.assertEqual([wire.version(each, Direction.TO_SERVER) for each in (link, None)], [1, 2])
         self.assertEqual(wire.version(link, Direction.TO_SERVER), 1)
         error = self.assertRaises(ValueError, wire.check, link, Direction.TO_SERVER, "new")
         self.assertIn("does not exist in the version", str(error))

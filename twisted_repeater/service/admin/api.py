@@ -14,7 +14,20 @@ from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
 from ..._types import Reactor
-from . import debugging, faults, health, links, login, openapi, page_files, recording, repeaters
+from . import (
+    clients,
+    debugging,
+    faults,
+    fleet,
+    health,
+    links,
+    login,
+    openapi,
+    page_files,
+    recording,
+    repeaters,
+    sending,
+)
 from .answers import Answer, ApiError, Nothing, json_of
 from .login import Login
 from .request import GuardedRequest
@@ -33,9 +46,12 @@ ROUTES: list[Route] = [
     *openapi.ROUTES,
     *repeaters.ROUTES,
     *links.ROUTES,
+    *clients.ROUTES,
+    *fleet.ROUTES,
     *faults.ROUTES,
     *recording.ROUTES,
     *debugging.ROUTES,
+    *sending.ROUTES,
 ]
 """All calls, in the order of the reference."""
 
@@ -127,10 +143,17 @@ def _answer_later(request: GuardedRequest, answer: Deferred[Any]) -> None:
     gone: list[Failure] = []
     ended: Deferred[None] = request.notifyFinish()
     ended.addErrback(gone.append)
-    answer.addCallbacks(
-        lambda found: None if gone else _send(request, found),
-        lambda failure: log.failure("administration: a call failed", failure) if gone else _fail(request, failure),
-    )
+
+    def failed(failure: Failure) -> None:
+        if isinstance(failure.value, ApiError):
+            if not gone:
+                request.fail(failure.value)
+        elif gone:
+            log.failure("administration: a call failed", failure)
+        else:
+            _fail(request, failure)
+
+    answer.addCallbacks(lambda found: None if gone else _send(request, found), failed)
 
 
 def _query(text: bytes, route: Route) -> msgspec.Struct:

@@ -1,4 +1,4 @@
-"""Calls of the debugger: streams, messages in full, rules, held messages, and messages of one's own."""
+"""Calls of the debugger: streams, messages in full, rules and held messages."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from twisted.internet.defer import Deferred
 from twisted.web import http
 from twisted.web.server import NOT_DONE_YET
 
-from ..._link.link import pair_of
-from ..._link.session_filters import messages_for
-from ...link import Link
-from ...model import Direction
 from ...verdicts import DROP, PASS_ON, Send, SendBack, Verdict
 from .answers import ApiError, Nothing
 from .criteria import Criteria
 from .debugger import Debugged, Debugger
 from .events import EventWriter
 from .held import Gone, HeldItem
-from .links import Changed
 from .pieces import answer_in_pieces
-from .routes import Call, Route
+from .routes import MAX_MESSAGE, Call, Route
 from .rules import TooManyRules
 from .shapes import (
     ChangeBody,
@@ -32,7 +27,6 @@ from .shapes import (
     Released,
     Rule,
     RuleList,
-    SendBody,
     Settled,
     ShownMessage,
     Stream,
@@ -41,9 +35,6 @@ from .shapes import (
 )
 
 __all__ = ["ROUTES"]
-
-MAX_MESSAGE = 2 * 1024 * 1024
-"""The largest body that has a message."""
 
 
 def _debugger(call: Call[Any, Any]) -> Debugger:
@@ -202,46 +193,9 @@ def answer(call: Call[Nothing, ChangeBody]) -> Settled:
     return _settle(call, item, "answered", SendBack([message]))
 
 
-# -- messages of one's own --------------------------------------------------------------------------------------------
-
-
-def send_on_link(call: Call[Nothing, SendBody]) -> Changed:
-    """Send a message on one link."""
-    return _send(call, [call.link])
-
-
-def send_to_client(call: Call[Nothing, SendBody]) -> Changed:
-    """Send a message on all links of a name."""
-    return _send(call, call.links)
-
-
-def _send(call: Call[Nothing, SendBody], links: list[Link]) -> Changed:
-    editor, direction = _debugged(call).editor, Direction(call.body.direction)
-    messages = editor.send_each(links, direction, call.body.message)
-    sent = sum(_sent(link, direction, message) for link, message in zip(links, messages, strict=True))
-    if not sent:
-        side = direction.target.value
-        raise ApiError(http.CONFLICT, f"the {side} takes no message now: it is leaving, or its dialect says no")
-    return Changed(sent)
-
-
-def _sent(link: Link, direction: Direction, message: object) -> bool:
-    """Send a message, as `Link.send_to_server` does; return whether it goes out."""
-    pair = pair_of(link)
-    connection = pair.connection(direction.target)
-    if not pair.can_send(connection):
-        return False
-    frames = [connection.outlet.encode(one) for one in messages_for(pair, connection, message)]
-    for frame in frames:
-        if frame:
-            pair.send_frame(connection, frame)
-    return any(frames)
-
-
 NO_REPEATER = {404: "no repeater has this name"}
 NO_STREAM = {404: "there is no such stream"}
 NOT_HELD = {404: "no repeater has this name, or no such message was held", 409: "it is not held any more; says how"}
-NOT_SENT = {422: "the bytes are not a message", 404: "there is no such repeater or link", 409: "it cannot be sent now"}
 WRONG = {422: "the message is not one that can be sent"}
 ONE = "/repeaters/{repeater}"
 HELD = ONE + "/held/{held:int}"
@@ -326,25 +280,5 @@ ROUTES: list[Route] = [
         errors=WRONG | NOT_HELD,
         max_body=MAX_MESSAGE,
         frequent=True,
-    ),
-    Route(
-        "POST",
-        ONE + "/links/{link:int}/send",
-        "Send a message of your own on a link; it goes through no filter.",
-        send_on_link,
-        Changed,
-        body=SendBody,
-        errors=NOT_SENT,
-        max_body=MAX_MESSAGE,
-    ),
-    Route(
-        "POST",
-        ONE + "/clients/{client}/send",
-        "Send a message of your own on all links of a client.",
-        send_to_client,
-        Changed,
-        body=SendBody,
-        errors=NOT_SENT,
-        max_body=MAX_MESSAGE,
     ),
 ]

@@ -73,8 +73,8 @@ class Editor:
         back = Direction.TO_CLIENT if held.direction is Direction.TO_SERVER else Direction.TO_SERVER
         return self.send(held.link, back, given)
 
-    def send(self, link: Link, direction: Direction, given: Input) -> Any:
-        """Return a message of one's own for a side of a link."""
+    def send(self, link: Link | None, direction: Direction, given: Input) -> Any:
+        """Return a message of one's own for a side of a link; without a link, for one side of all."""
         message = self._read(link, direction, payload_in(given), None)
         if isinstance(message, FixMessage):
             try:
@@ -96,7 +96,7 @@ class Editor:
                 made[version] = self.send(link, direction, given)
         return [made[self._wire.version(link, direction)] for link in links]
 
-    def _read(self, link: Link, direction: Direction, payload: bytes, instead_of: Any) -> Any:
+    def _read(self, link: Link | None, direction: Direction, payload: bytes, instead_of: Any) -> Any:
         """Return the message of a payload, as people write it."""
         try:
             codec = self._wire.kind(direction).codec(self._wire.version(link, direction))
@@ -110,7 +110,7 @@ class Editor:
         except Exception as error:
             raise because("the bytes are not a message", error) from error
 
-    def _checked(self, link: Link, direction: Direction, message: Any) -> Any:
+    def _checked(self, link: Link | None, direction: Direction, message: Any) -> Any:
         if isinstance(message, FixMessage) and not message.is_whole:  # it gets its header when it is sent
             return message
         try:

@@ -69,7 +69,7 @@ def metrics(call: Call[Nothing, None]) -> Answer:
     accept = (call.request.getHeader(b"accept") or b"").decode("ascii", "replace")
     administered = call.context.administered
     observers = {name: each.metrics for name, each in administered.repeaters.items()}
-    fleet: Any = getattr(administered, "fleet", None)
+    fleet: Any = administered.fleet  # that of a process alone has no numbers
     try:
         page, content_type = exposition(observers, accept, *([fleet] if hasattr(fleet, "collect") else []))
     except ImportError as error:

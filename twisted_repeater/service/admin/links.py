@@ -17,7 +17,7 @@ from .pieces import answer_in_pieces
 from .routes import Call, Route
 from .subject import AdministeredRepeater
 
-__all__ = ["ROUTES", "LinkState", "link_state"]
+__all__ = ["ROUTES", "Changed", "LinkState", "link_state"]
 
 LINKS_AT_ONCE = 50
 """How many links are looked at before the reactor can do other work; describing them takes about a millisecond."""
@@ -168,34 +168,8 @@ def resume(call: Call[Nothing, None]) -> Changed:
     return Changed(1)
 
 
-def close_client(call: Call[Nothing, None]) -> Changed:
-    """Close all links of a name."""
-    links = call.links
-    for link in links:
-        link.close()
-    return Changed(len(links))
-
-
-def hold_client(call: Call[Nothing, None]) -> Changed:
-    """Read nothing more from the clients of a name."""
-    links = call.links
-    for link in links:
-        link.hold()
-    return Changed(len(links))
-
-
-def resume_client(call: Call[Nothing, None]) -> Changed:
-    """Go on with the clients of a name."""
-    links = call.links
-    for link in links:
-        link.resume()
-    return Changed(len(links))
-
-
 NO_LINK = {404: "no repeater has this name, or the link has ended"}
-NO_CLIENT = {404: "no repeater has this name, or no client"}
 ONE = "/repeaters/{repeater}/links/{link:int}"
-CLIENT = "/repeaters/{repeater}/clients/{client}"
 
 ROUTES: list[Route] = [
     Route(
@@ -211,15 +185,4 @@ ROUTES: list[Route] = [
     Route("POST", f"{ONE}/close", "Close a link.", close, Changed, errors=NO_LINK, frequent=True),
     Route("POST", f"{ONE}/hold", "Read nothing more from the client, until resumed.", hold, Changed, errors=NO_LINK),
     Route("POST", f"{ONE}/resume", "Read from the client again.", resume, Changed, errors=NO_LINK),
-    Route(
-        "POST",
-        f"{CLIENT}/close",
-        "Close all links of a client.",
-        close_client,
-        Changed,
-        errors=NO_CLIENT,
-        frequent=True,
-    ),
-    Route("POST", f"{CLIENT}/hold", "Read nothing more from a client.", hold_client, Changed, errors=NO_CLIENT),
-    Route("POST", f"{CLIENT}/resume", "Read from a client again.", resume_client, Changed, errors=NO_CLIENT),
 ]

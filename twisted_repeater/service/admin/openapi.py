@@ -39,7 +39,7 @@ Shows and controls the repeaters of one process. If the administration has a tok
 
 def document(table: RouteTable) -> dict[str, Any]:
     """Return the document of all routes."""
-    kinds = {kind for route in table.routes for kind in (route.answer, route.body, route.query) if kind is not None}
+    kinds = {kind for route in table.routes for kind in (*route.kinds, route.body, route.query) if kind is not None}
     ordered = [*sorted(kinds - {Nothing}, key=lambda kind: str(kind.__name__)), ErrorAnswer]
     _, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     for kind in ordered:
@@ -80,8 +80,7 @@ def _operation(route: Route, components: dict[str, Any]) -> dict[str, Any]:
     ]
     if route.query is not Nothing:
         parameters += _query_parameters(components[route.query.__name__])
-    schema = _schema_of(route.answer) if route.answer else {"type": RAW.get(route.content_type, "string")}
-    content: dict[str, Any] = {route.content_type: {"schema": schema}}
+    content: dict[str, Any] = {route.content_type: {"schema": _schema_of_answer(route)}}
     failure = {"application/json": {"schema": _schema_of(ErrorAnswer)}}
     responses = {str(status): {"description": why, "content": content} for status, why in route.answers.items()}
     for status, why in sorted({**ANY_CALL, **route.errors}.items()):
@@ -108,6 +107,13 @@ def _query_parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for name, member in schema["properties"].items()
     ]
+
+
+def _schema_of_answer(route: Route) -> dict[str, Any]:
+    if not route.kinds:
+        return {"type": RAW.get(route.content_type, "string")}
+    schemas = [_schema_of(kind) for kind in route.kinds]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
 
 
 def _schema_of(kind: Any) -> dict[str, str]:

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ..._alone import Alone
 from ..._repeater import Repeater
 from ...dialects import Dialect
+from ...fleet import Entry, Fleet
 from ...observers.metrics import MetricsObserver
 from ..recording import ServiceRecording
+from ..service_entrant import SERVICE, ServiceEntrant
 from .recent_errors import RecentErrors
 
 __all__ = ["NotReloaded", "OwnProgram", "OwnRepeater"]
@@ -61,11 +64,17 @@ class OwnProgram:
 
     Args:
         repeaters: its repeaters.
-        drain: ends the program without cutting links, ``POST /drain`` calls it.
+        drain: ends the program without cutting links. ``POST /drain`` calls it, and so does another node of the fleet
+            that drains this one; it decides itself how long links may go on.
+        fleet: the fleet of its repeaters, if they belong to one.
     """
 
-    def __init__(self, repeaters: Iterable[OwnRepeater], *, drain: Callable[[], object]) -> None:
+    def __init__(
+        self, repeaters: Iterable[OwnRepeater], *, drain: Callable[[], object], fleet: Fleet | None = None
+    ) -> None:
         self.repeaters: dict[str, OwnRepeater] = {each.name: each for each in repeaters}
+        self.fleet: Fleet = fleet or Alone()
+        self.entry: Entry = self.fleet.enter(SERVICE, ServiceEntrant(lambda over: drain()))
         self._drain = drain
 
     def unready(self) -> list[str]:

@@ -14,6 +14,7 @@ from ...model import Direction
 from .answers import Answer, Nothing
 from .recent_errors import RecentError
 from .routes import Call, Context, Route
+from .scope import FLEET_ERRORS, OUTCOMES, FleetResult, ScopeQuery, is_fleet_wide, on_fleet
 from .subject import AdministeredRepeater, ReloadOutcome
 
 __all__ = ["ROUTES", "Count", "Summary", "summary"]
@@ -169,14 +170,18 @@ def show(call: Call[Nothing, None]) -> Details:
     return Details(**_summary(call.context, administered), limits=shown, facts=dict(administered.facts))
 
 
-def drop(call: Call[Nothing, None]) -> Newcomers:
+def drop(call: Call[ScopeQuery, None]) -> object:
     """Refuse newcomers."""
+    if is_fleet_wide(call):
+        return on_fleet(call, call.administered.repeater.fleet.drop_new_clients)
     call.administered.repeater.drop_new_clients()
     return Newcomers(True)
 
 
-def accept(call: Call[Nothing, None]) -> Newcomers:
+def accept(call: Call[ScopeQuery, None]) -> object:
     """Accept newcomers."""
+    if is_fleet_wide(call):
+        return on_fleet(call, call.administered.repeater.fleet.accept_new_clients)
     call.administered.repeater.accept_new_clients()
     return Newcomers(False)
 
@@ -226,10 +231,21 @@ ROUTES: list[Route] = [
         f"{ONE}/drop-new-clients",
         "Refuse newcomers from now on; links stay.",
         drop,
-        Newcomers,
-        errors=UNKNOWN,
+        Newcomers | FleetResult,
+        query=ScopeQuery,
+        errors=UNKNOWN | FLEET_ERRORS,
+        answers=OUTCOMES,
     ),
-    Route("POST", f"{ONE}/accept-new-clients", "Accept newcomers again.", accept, Newcomers, errors=UNKNOWN),
+    Route(
+        "POST",
+        f"{ONE}/accept-new-clients",
+        "Accept newcomers again.",
+        accept,
+        Newcomers | FleetResult,
+        query=ScopeQuery,
+        errors=UNKNOWN | FLEET_ERRORS,
+        answers=OUTCOMES,
+    ),
     Route(
         "POST",
         f"{ONE}/reload",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 from urllib.parse import unquote
 
 from twisted.web import http
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from .login import Login
     from .request import GuardedRequest
 
-__all__ = ["MAX_BODY", "Call", "Context", "Found", "Route", "RouteTable"]
+__all__ = ["MAX_BODY", "MAX_MESSAGE", "Call", "Context", "Found", "Route", "RouteTable"]
 
 MAX_BODY = 64 * 1024
 """The largest body of most calls."""
+
+MAX_MESSAGE = 2 * 1024 * 1024
+"""The largest body that has a message for one client."""
 
 PLACEHOLDER = re.compile(r"\{([a-z]+)(:int)?\}")
 
@@ -51,6 +54,14 @@ class Context:
         """Called when the administration stops listening."""
         self._parts: dict[type[Any], Any] = {}
 
+    def repeater(self, name: str) -> AdministeredRepeater:
+        """Return the repeater of a name; raises `ApiError` if there is none."""
+        repeaters = self.administered.repeaters
+        if (found := repeaters.get(name)) is None:
+            known = ", ".join(repeaters) or "there is none"
+            raise ApiError(http.NOT_FOUND, f"no repeater is named {name!a}; the names are: {known}")
+        return found
+
     def part(self, kind: Callable[[Context], Part]) -> Part:
         """Return the one object of a class that this administration has; the first call makes it."""
         if kind not in self._parts:
@@ -76,11 +87,7 @@ class Call(Generic[Query, Body]):
     @property
     def administered(self) -> AdministeredRepeater:
         """The repeater of the path; raises `ApiError` if there is none of this name."""
-        repeaters = self.context.administered.repeaters
-        if (found := repeaters.get(self.path["repeater"])) is None:
-            known = ", ".join(repeaters) or "there is none"
-            raise ApiError(http.NOT_FOUND, f"no repeater is named {self.path['repeater']!a}; the names are: {known}")
-        return found
+        return self.context.repeater(self.path["repeater"])
 
     @property
     def link(self) -> Link:
@@ -112,7 +119,7 @@ class Route:
     """Returns a struct of the type ``answer``, an `Answer`, a Deferred of one of these, or ``NOT_DONE_YET`` if it
     answers the request itself. Raises `ApiError`."""
     answer: Any
-    """The type of the answer, a struct; ``None`` if the answer is not JSON."""
+    """The type of the answer, a struct, or a union of structs; ``None`` if the answer is not JSON."""
     query: type[Struct] = Nothing
     """A struct of what may stand behind ``?``."""
     body: type[Struct] | None = None
@@ -129,6 +136,11 @@ class Route:
     """Whether no token is needed."""
     frequent: bool = False
     """Whether each call is logged, as each ends something, so that there cannot be too many."""
+
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """The structs that the answer may be."""
+        return get_args(self.answer) or (() if self.answer is None else (self.answer,))
 
     @property
     def placeholders(self) -> dict[str, bool]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ..._repeater import Repeater
 from ...dialects import Dialect
+from ...fleet import Entry, Fleet
 from ...observers.metrics import MetricsObserver
 from ..recording import ServiceRecording
 from .recent_errors import RecentErrors
@@ -75,6 +76,14 @@ class Administered(Protocol):
     @property
     def repeaters(self) -> Mapping[str, AdministeredRepeater]:
         """The repeaters that run, by name; a reload may change it."""
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet that the process belongs to."""
+
+    @property
+    def entry(self) -> Entry:
+        """The part of the process itself in its fleet. Its call ``drain`` ends a process as `drain` does."""
 
     def unready(self) -> Sequence[str]:
         """Return why no clients should be sent here: ``draining``, or ``edge: no port is bound`` for one repeater."""

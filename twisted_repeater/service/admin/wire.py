@@ -35,11 +35,13 @@ class Wire:
         """Return the type of the messages of a direction."""
         return self.dialect.to_server if direction is Direction.TO_SERVER else self.dialect.to_client
 
-    def version(self, link: Link, direction: Direction) -> int:
-        """Return the version of the messages that a side of a link receives."""
+    def version(self, link: Link | None, direction: Direction) -> int:
+        """Return the version of the messages that a side of a link receives; without a link, the newest."""
+        if link is None:
+            return self.kind(direction).test
         return pair_of(link).connection(direction.target).outlet.encoder.version
 
-    def read(self, link: Link, direction: Direction, payload: bytes) -> Any:
+    def read(self, link: Link | None, direction: Direction, payload: bytes) -> Any:
         """Return the message of a payload, as filters see it. Raises whatever the codec raises."""
         reader = self.kind(direction).reader(self.version(link, direction))
         return payload if reader is None else reader(payload)
@@ -70,7 +72,7 @@ class Wire:
         except Exception:  # the framing may be of the application
             return data
 
-    def check(self, link: Link, direction: Direction, message: Any) -> None:
+    def check(self, link: Link | None, direction: Direction, message: Any) -> None:
         """Check that a message can be sent, as one, and can be read. Raises whatever framing and codec raise.
 
         A peer may read more than one message from the bytes of one that is malformed.

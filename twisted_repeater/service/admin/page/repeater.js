@@ -3,6 +3,7 @@
 import { get, of, post } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { make, setText } from "./dom.js";
+import { fleetNodes } from "./fleet.js";
 
 /** Add the tab of the repeater. */
 export function repeaterPanel(app) {
@@ -29,7 +30,7 @@ export function repeaterPanel(app) {
   const drain = button("Drain …", () => drained(app), { class: "danger" });
   const buttons = make("div.buttons", {}, newcomers, recording, reload, drain);
   const sides = make("div.sides", {}, make("div", {}, make("h3", {}, "Configuration"), facts), make("div", {}, make("h3", {}, "Limits"), limits));
-  app.dock.add("repeater", "Repeater", make("div.repeater-panel", {}, buttons, answer, sides));
+  app.dock.add("repeater", "Repeater", make("div.repeater-panel", {}, buttons, answer, fleetNodes(app), sides));
 
   async function look() {
     const repeater = app.repeater;
