@@ -94,11 +94,11 @@ class Bench:
 
     def links(self) -> None:
         """Links through two nodes, in a fleet and without one by turns."""
-        pairs = {}
+        pairs: dict[str, tuple[list[Process], list[list[Process]]]] = {}
         for kind in ("alone", "fleet"):
-            nodes = [self.node(f"{kind}-{n}", LINKS, max(ALL), fleet=kind == "fleet") for n in (1, 2)]
-            clients = [[self.client(load, port) for _, port in nodes] for load in (LINKS, SIDE_BY_SIDE)]
-            pairs[kind] = [node for node, _ in nodes], clients
+            made = [self.node(f"{kind}-{n}", LINKS, max(ALL), fleet=kind == "fleet") for n in (1, 2)]
+            loads = [[self.client(load, port) for _, port in made] for load in (LINKS, SIDE_BY_SIDE)]
+            pairs[kind] = [node for node, _ in made], loads
         for turn in range(self.options.rounds + 1):
             for kind, (nodes, (one_by_one, side_by_side)) in pairs.items():
                 for title, clients in (("one by one", one_by_one[:1]), ("8 side by side", side_by_side)):

@@ -13,7 +13,6 @@ import random
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -138,7 +137,7 @@ class Connection:
         self._up = up
         self._down = down
         self._longest_delay = longest_delay
-        self._make_protocol = _protocol_class()
+        self._make_protocol, self._pack = _protocol_class()
         self._endpoint = address.endpoint(reactor)
         self._running: Deferred[None] | None = None
         self._protocol: Any = None
@@ -185,7 +184,8 @@ class Connection:
             return self._failed(f"{MOST_CALLS} calls wait for its answers")
         done: Deferred[Any] = Deferred()
         protocol.sent.append(self._reactor.seconds())
-        protocol.ask(words).addBoth(self._answered, protocol, done)
+        protocol.transport.write(self._pack(words))  # execute_command encodes in Python, which takes far longer
+        protocol.replyQueue.get().addCallback(protocol.handle_reply).addBoth(self._answered, protocol, done)
         if self._deadline is None:
             self._deadline = self._reactor.callLater(self._timeout, self._look)
         return done
@@ -223,8 +223,7 @@ class Connection:
         while await self._once():
             failures = 1 if self._reactor.seconds() - began >= STABLE else failures + 1
             longest = min(FIRST_DELAY * 2 ** min(failures - 1, 16), self._longest_delay)
-            # At random, so that the nodes of a fleet do not come back all at once.
-            await deferLater(self._reactor, longest * random.uniform(0.5, 1))
+            await deferLater(self._reactor, longest * random.uniform(0.5, 1))  # so that nodes do not come all at once
             began = self._reactor.seconds()
 
     async def _once(self) -> bool:
@@ -280,15 +279,12 @@ class _EngineProtocol(Protocol):
     """What is added to the protocol of `txredisapi`: it says when and why its connection has ended.
 
     Args:
-        pack: encodes the words of a command.
         ended: called with this protocol then, before its calls fail.
     """
 
     transport: Any
-    replyQueue: Any
-    handle_reply: Any
 
-    def __init__(self, pack: Callable[[tuple[Any, ...]], bytes], ended: Callable[[Any], None]) -> None:
+    def __init__(self, ended: Callable[[Any], None]) -> None:
         super().__init__(charset=None, convertNumbers=False)  # type: ignore[call-arg]
         self.sent: deque[float] = deque()
         """When the calls under way were sent."""
@@ -296,16 +292,9 @@ class _EngineProtocol(Protocol):
         """Whether the oldest of them should have been answered."""
         self.why: str | None = None
         """Why the connection has ended, or is about to; ``None`` if it goes on."""
-        self._pack = pack
         self._ended = ended
         self._is_lost = False
         self._waiting: list[Deferred[None]] = []
-
-    def ask(self, words: tuple[Any, ...]) -> Deferred[Any]:
-        """Send a command; fire with its answer. ``execute_command`` does the same, but encodes in Python."""
-        self.transport.write(self._pack(words))
-        answer: Deferred[Any] = self.replyQueue.get()
-        return answer.addCallback(self.handle_reply)
 
     def when_lost(self) -> Deferred[None]:
         """Fire when there is no connection any more."""
@@ -333,11 +322,11 @@ class _EngineProtocol(Protocol):
             each.callback(None)
 
 
-def _protocol_class() -> Callable[[Callable[[Any], None]], Any]:
+def _protocol_class() -> tuple[Callable[[Callable[[Any], None]], Any], Callable[[tuple[Any, ...]], bytes]]:
     import hiredis
     import txredisapi
 
-    return partial(type("EngineProtocol", (_EngineProtocol, txredisapi.RedisProtocol), {}), hiredis.pack_command)
+    return type("EngineProtocol", (_EngineProtocol, txredisapi.RedisProtocol), {}), hiredis.pack_command
 
 
 def _advised(error: str) -> str:

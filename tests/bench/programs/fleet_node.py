@@ -1,8 +1,8 @@
 """A repeater that is a node of a fleet, or belongs to none, and does what it is told.
 
-Started as ``python -m tests.bench.programs.fleet_node SERVER_PORT ENGINE OPTIONS``: the address of the engine, or ``-``;
-and the name of the node, the lease and the port to share, as JSON. It prints its port, reads commands, a line each, and
-answers each with a line of JSON.
+Started as ``python -m tests.bench.programs.fleet_node SERVER_PORT ENGINE OPTIONS``: the address of the engine, or
+``-``; and the name of the node, the lease and the port to share, as JSON. It prints its port, reads commands, a line
+each, and answers each with a line of JSON.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Commands(LineOnlyReceiver):
     async def joined(self, times: int) -> dict[str, float]:
         """Wait until the node has joined so often, and has its names."""
         while self._fleet.joins < times or self._fleet.problem:
-            await deferLater(reactor, 0.01)  # type: ignore[arg-type]
+            await deferLater(reactor, 0.01)
         return {"seconds": self._fleet.seconds, "calls": self._fleet._node.connection.calls}
 
 
