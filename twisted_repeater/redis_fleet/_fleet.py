@@ -313,6 +313,7 @@ class _RedisEntry:
     def __init__(self, fleet: RedisFleet, name: str, entrant: Entrant, claims: Claims) -> None:
         self._fleet = fleet
         self._name = name
+        self._quoted = quote(name, safe="")
         self._claims = claims
         self._same_name: SameName = entrant.same_name
         self.claims: NameClaims | None = self
@@ -351,4 +352,4 @@ class _RedisEntry:
         return self._key("shared" if self._same_name is SameName.SHARE else "name", name)
 
     def _key(self, kind: str, name: str) -> str:
-        return f"{kind}:{quote(self._name, safe='')}:{name}"
+        return f"{kind}:{self._quoted}:{name}"
