@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from twisted_repeater import DuplicateClient, MarshalingError, MessageType, SameName, dialects
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
+from zope.interface import implementer
+
+from twisted_repeater import DuplicateClient, MarshalingError, MessageType, NameLost, SameName, dialects
 from twisted_repeater._repeater_fleet import RepeaterEntrant, message_of, payload_of
 from twisted_repeater.codecs import text
 from twisted_repeater.fleet import Call
 
-from .peers import LOST, PeerCase, World, repeated
+from .peers import LOST, PeerCase, World, hello, reactor, repeated
 
 
 class Broken:
@@ -22,6 +28,25 @@ class Broken:
     def encode(self, message: object) -> bytes:
         """End the program, or be interrupted."""
         raise KeyboardInterrupt if message == "interrupt" else SystemExit(3)
+
+
+@implementer(IStreamClientEndpoint)
+class Dials:
+    """Calls ``begun`` when the server is dialled."""
+
+    server: TCP4ClientEndpoint
+    begun: Callable[[], None]
+
+    def connect(self, protocolFactory: Any) -> Any:
+        """See `IStreamClientEndpoint`."""
+        dialled = self.server.connect(protocolFactory)
+        self.begun()
+        return dialled
+
+
+def lose_alice(entrant: RepeaterEntrant) -> None:
+    """Another node has got the name."""
+    entrant.name_lost("alice")
 
 
 class CallTests(PeerCase):
@@ -179,6 +204,17 @@ class NameTests(PeerCase):
                 await alice.lost()
                 await bob.lost()
                 self.assertEqual(bob.seen[1:], [LOST])
+
+    async def test_while_a_client_is_linked(self) -> None:
+        """A client whose name is lost while its server is dialled is refused for it, whatever the dial does."""
+        for lose in (RepeaterEntrant.lease_endangered, RepeaterEntrant.lease_lost, lose_alice):
+            dials = Dials()
+            world = await self.world(via=dials)
+            dials.server = TCP4ClientEndpoint(reactor, "127.0.0.1", world.server_port.getHost().port)
+            dials.begun = partial(lose, RepeaterEntrant(world.repeater, world.repeater._factory.links))
+            client = await world.connect(hello("alice"))
+            await client.lost()
+            self.assertEqual(world.refusals, [("alice", NameLost)])
 
 
 class MessageTests(PeerCase):

@@ -288,17 +288,17 @@ class RepeaterEntrant:
 
     def name_lost(self, name: str) -> None:
         """See `Entrant`."""
-        for pair in self._names.having(name):
-            pair.give_way(NameLost(f"another node of the fleet has a client {name!r}"))
+        self._names.lose(NameLost(f"another node of the fleet has a client {name!r}"), name)
 
     def lease_endangered(self) -> None:
         """See `Entrant`."""
-        for pair in self._names.having():
-            pair.close(NameLost("the fleet's engine cannot be asked, so the name may soon belong to others"))
+        self._names.lose(NameLost("the fleet's engine cannot be asked, so the name may soon belong to others"))
 
     def lease_lost(self) -> None:
         """See `Entrant`."""
-        for pair in self._names.having():
+        pairs = self._names.having()
+        self._names.lose(NameLost("the fleet's engine was not reached in time, so the name may belong to others"))
+        for pair in pairs:
             pair.abort()
 
 

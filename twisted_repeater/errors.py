@@ -18,6 +18,7 @@
      |    +-- DuplicateClient        admit, or link.identify: the name belongs to another link
      |    +-- FleetUnavailable       admit, or link.identify: the fleet cannot be asked for the name
      |    +-- Replaced               admit, or link.identify: a newcomer took the client's name over
+     |    +-- NameLost               any step after admit: another node of the fleet has the name, or may have it soon
      |    +-- ServerUnreachable      dial: no connection to the server; or it closed before the link was made
      |    +-- RefusedByApplication   connect: on_connect, or another callback of the application, raised
      |    +-- ClientGone             any step: the client left before it was linked
@@ -33,7 +34,6 @@
      |    +-- PartialFrame           the stream ended inside a frame
      +-- SlowConsumer                a side did not read the messages sent to it
      +-- FilterTimeout               a filter's verdict did not come within ``filter_timeout``
-     +-- NameLost                    the name belongs to another node of the fleet, or may soon
      +-- NameTimeout                 the client said no name within ``name_timeout``
      +-- InjectedFault               a fault that was set on purpose has ended the link, or a side of it
      +-- WrongVerdict                a filter returned something else than a verdict
@@ -191,6 +191,10 @@ class Replaced(ConnectingError):
     """
 
 
+class NameLost(ConnectingError):
+    """The client's name belongs to another node of the fleet, or may soon. Also the reason why its link closes."""
+
+
 class OpeningFailed(ConnectingError):
     """The opening of the dialect raised something else than a `ConnectingError`, or did not end in time.
 
@@ -338,10 +342,6 @@ class FilterTimeout(RepeaterError):
 
 class NameTimeout(RepeaterError):
     """The client has not said its name within ``limits.name_timeout`` seconds. The reason why its link closes."""
-
-
-class NameLost(RepeaterError):
-    """The client's name belongs to another node of the fleet, or may soon. The reason why its link closes."""
 
 
 class InjectedFault(RepeaterError):

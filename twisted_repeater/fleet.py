@@ -7,7 +7,7 @@ belong together. The name of a client is unique among all of them, and a call re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -112,6 +112,14 @@ class Call:
 
 class NameClaims(Protocol):
     """Makes the names of one repeater's clients unique in its fleet."""
+
+    @property
+    def fence(self) -> Callable[[], bool] | None:
+        """Asked whenever bytes of a client with a name, or for it, were received: if it returns false, they go nowhere.
+
+        A process that stood still may find them when others have its names already, before its timers run. If the
+        fence is down, it has called `Entrant.lease_lost`. ``None`` if names may be held twice.
+        """
 
     def claim(self, name: str, timeout: float) -> Coroutine[Any, Any, None]:
         """Claim a name for one more client of this node; the node keeps it until each claim is released.

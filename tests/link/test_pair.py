@@ -172,6 +172,50 @@ class FramesTests(LinkCase):
         await self.over()
 
 
+class Fence:
+    """The claims of a fleet, whose names may belong to others unless ``up``."""
+
+    up = True
+
+    async def claim(self, name: str, timeout: float) -> None:
+        """Nobody else has it."""
+
+    def release(self, name: str) -> None:
+        """Nobody else wants it."""
+
+    def fence(self) -> bool:
+        """See `NameClaims`."""
+        return self.up
+
+
+class FenceTests(LinkCase):
+    """A link whose name may belong to another node of the fleet."""
+
+    async def test_down(self) -> None:
+        """What comes from either side while the fence is down goes nowhere."""
+        world = await self.world()
+        claims = world.repeater._factory.admission.names.claims = Fence()
+        ann, peer = await world.linked("ann")
+        await world.still_relays(ann, peer)
+        claims.up = False
+        ann.send(b"late")
+        peer.send(b"too late")
+        await turn(20)
+        self.assertEqual((ann.seen[-1], peer.seen[-1]), (b"here", b"there?"))
+
+    async def test_no_name(self) -> None:
+        """A client without a name is relayed: nobody else can have its label."""
+        world = await self.world(dialect=dialects.length(), server=Server(when_greeted=False))
+        claims = world.repeater._factory.admission.names.claims = Fence()
+        claims.up = False
+        client = await world.connect(hello("ann"))
+        await world.server.peers.reach(1)
+        (peer,) = world.server.peers
+        await peer.seen.reach(1)
+        peer.send(b"{}")
+        await client.seen.reach(1)
+
+
 class SlowConsumerTests(LinkCase):
     """Sides that don't take messages."""
 

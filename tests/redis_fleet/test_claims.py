@@ -54,7 +54,7 @@ class ClaimsCase(WorldCase):
 
         def recorded(script: Any, keys: Any, *words: Any) -> Any:
             if script is CLAIMS:
-                calls.append(words[2:])
+                calls.append([word.decode() if isinstance(word, bytes) else word for word in words[2:]])
             return run(script, keys, *words)
 
         self.patch(site.node, "run", recorded)
@@ -90,10 +90,27 @@ class FreeNameTests(ClaimsCase):
             site.claim(name, 5)
         self.world.flow()
         self.assertEqual([len(call) // 3 for call in calls], [AT_ONCE, 1])
-        self.assertEqual(calls[0][:3], ("release", "name:t:bob", 1))
+        self.assertEqual(calls[0][:3], ["release", "name:t:bob", 1])
         for name in names:
             site.release(name)
         self.all_free(site)
+
+    def test_odd_name(self) -> None:
+        """A name may have any characters; the one who loses it is told so as well."""
+        name = "name:t:\ud800 \0{}|\n\U0001f600"
+        first, second = self.start_nodes()
+        first.claim(name, 5)
+        self.world.flow()
+        self.assertEqual((first.links[name], len(self.world.names())), (1, 1))
+        first.mode = Mode.CUT
+        self.world.tick(2 * LEASE)
+        second.claim(name, 5)
+        self.world.tick(1)
+        first.mode = Mode.FAST
+        self.world.tick(1)
+        self.assertEqual((first.links[name], second.links[name]), (1, 0))
+        first.release(name)
+        self.all_free(first, second)
 
     def test_in_one_turn(self) -> None:
         """A name that is claimed and released in one turn, or released and claimed, needs no call."""
@@ -112,7 +129,7 @@ class FreeNameTests(ClaimsCase):
         site.release(ANN)
         site.claim(ANN, 5)
         self.world.tick(1)
-        self.assertEqual([call[:2] for call in calls], [("claim", ANN)])
+        self.assertEqual([call[:2] for call in calls], [["claim", ANN]])
         site.release(ANN)
         self.all_free(site)
 
@@ -306,6 +323,16 @@ class WithoutEngineTests(ClaimsCase):
         site.mode = Mode.FAST
         self.world.tick(2)
         self.all_free(site)
+
+    def test_odd_answer(self) -> None:
+        """An answer that nobody understands counts as none, and is logged."""
+        (site,) = self.start_nodes(1)
+        with mock.patch.object(site.node, "run", mock.AsyncMock(return_value=[b"ok", []])):
+            site.claim(ANN, 5)
+            self.world.flow()
+        self.assertEqual((len(site.pending), len(self.flushLoggedErrors(ValueError))), (1, 1))
+        self.world.tick(1)
+        self.assertEqual(self.holder(), site.node.incarnation)
 
     def test_many(self) -> None:
         """All who wait are refused, also those who would have been asked for in another call."""

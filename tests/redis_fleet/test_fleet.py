@@ -14,7 +14,7 @@ from twisted_repeater.fleet import Call, IEntry, IFleet, NodeAnswer
 from twisted_repeater.redis_fleet import NewcomersWithoutEngine, OnLeaseLost, RedisFleet
 from twisted_repeater.redis_fleet._engine import EngineError
 
-from ..peers import Server, Sockets, World, hello
+from ..peers import LOST, Server, Sockets, World, hello
 from .engines import Engine, EngineCase
 
 SHORT: dict[str, Any] = {"lease": 1.0, "timeout": 0.3}
@@ -203,6 +203,21 @@ class NameTests(FleetCase):
             await self.until(partial(has_lost_its_lease, fleet))
             if policy is OnLeaseLost.CLOSE:
                 await client.lost()
+            else:
+                await world.still_relays(client, peer)
+
+    async def test_woken(self) -> None:
+        """What a node reads after its lease has ended is not relayed with `close`, whatever its timers do."""
+        for policy in OnLeaseLost:
+            world = await self.node(self.start_engine(), "a", on_lease_lost=policy, **SHORT)
+            client, peer = await world.linked("alice")
+            fleet: Any = world.repeater.fleet._fleet
+            fleet._node._valid_until = fleet._node._looks_at = float("-inf")  # as for a process that stood still
+            client.send(b"late")
+            if policy is OnLeaseLost.CLOSE:
+                await client.lost()
+                await peer.lost()
+                self.assertEqual(peer.seen[1:], [LOST])
             else:
                 await world.still_relays(client, peer)
 

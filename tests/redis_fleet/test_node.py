@@ -73,6 +73,17 @@ class JoiningTests(NodeCase):
         self.assertEqual((first.is_member, first.connection.problem), (False, "the connection was lost"))
         await self.is_usable(second)
 
+    async def test_joins_in_vain(self) -> None:
+        """A node that has tried to join again in vain does not wait for the end of its own earlier lease."""
+        engine = self.start_engine()
+        node, recorder = await self.start_member(engine)
+        engine.fill()
+        self.clock.advance(LEASE)
+        await self.soon(lambda: sum("memory is full" in each for each in recorder.seen))
+        engine.empty()
+        await self.is_usable(node)
+        self.assertEqual([each for each in recorder.seen if "another node" in each], [])
+
     async def test_other_settings(self) -> None:
         """A node whose settings must be those of the others, and are not, waits until they have left."""
         engine = self.start_engine()

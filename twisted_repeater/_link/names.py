@@ -100,6 +100,11 @@ class Names:
         pairs = [self._claimed[each] for each in names if each in self._claimed]
         return pairs + [pair for each in names for pair in self._shared.get(each, ())]
 
+    def lose(self, why: ConnectingError, name: str | None = None) -> None:
+        """End the links and the attempts of those that have claimed a name, or any name, in good order."""
+        for pair in self.having(name):
+            self._make_way(pair, why)
+
     def is_labelled(self, pair: Pair) -> bool:
         """Return whether a pair has only a label."""
         return pair.claim is not None and self._labels.get(pair.claim) is pair

@@ -170,8 +170,10 @@ class Pair(HostingPair):
     def _start(self) -> None:
         """Send the frames that waited, then look at the bytes that the peers sent after their hellos."""
         sides = list(zip((self.client, self.server), self.lanes, strict=True))
+        claims = self._host.admission.names.claims
+        fence = None if claims is None else claims.fence
         for connection, lane in sides:
-            connection.relay_to(lane.feed)
+            connection.relay_to(lane.feed if fence is None else partial(self._feed_fenced, fence, lane))
         unsent, self._unsent = self._unsent, None
         for connection, frame in unsent or ():
             if self.watches:
@@ -182,6 +184,11 @@ class Pair(HostingPair):
             lane.start()
             if connection.ended:
                 self._side_down(connection, connection.loss or ConnectionDone())
+
+    def _feed_fenced(self, fence: Callable[[], bool], lane: Lane, data: bytes) -> None:
+        """Relay bytes unless others may have the name of this link; see `NameClaims.fence`."""
+        if fence() or self._host.admission.names.is_labelled(self):
+            lane.feed(data)
 
     # -- ILink ----------------------------------------------------------------------------------------------
 

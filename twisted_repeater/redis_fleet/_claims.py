@@ -3,8 +3,7 @@
 Of each name this node knows who wants it here, and what the engine knows of it. Whatever changes makes the name *due*.
 Names that are due go to the engine together, one call at a time, and only then it is decided what to ask for: a claim,
 a release, or nothing, if claim and release have come in one turn. So there is never more than one question about a name
-on its way. A question without an answer leaves a name *in doubt*: the node asks again, or releases the name, when the
-engine is back.
+on its way. One without an answer leaves a name *in doubt*: it is asked again, or released, when the engine is back.
 
 A name that another node holds is contested: that node is ordered to act as if the newcomer were its own.
 """
@@ -21,9 +20,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from .._types import Reactor
-from ..errors import ConnectingError, DuplicateClient, FleetUnavailable, Replaced
+from ..errors import DuplicateClient, FleetUnavailable, Replaced
 from ..model import SameName, Side
 from ._engine import EngineError
+from ._name import Name
 from ._node import Node
 from ._orders import NOT_REACHED, Orders
 from ._scripts import CLAIMS
@@ -45,72 +45,6 @@ PAUSE = 0.05
 ENOUGH = 0.9
 """The part of a newcomer's time that another node may take to free the name; the rest is for the way."""
 
-ANY = 0
-"""The fence in a release of whatever this node holds."""
-
-AGAIN: dict[SameName, str] = {SameName.REFUSE: "older", SameName.REPLACE: "younger"}
-"""Of two links of a name, which one keeps it when a claim is made again."""
-
-
-class _Name:
-    """A name that somebody here wants, or that the engine may know as this node's.
-
-    Attributes:
-        same_name: what becomes of a newcomer if the name is taken.
-        users: how many clients have got it.
-        claimers: how many clients wait for it.
-        since: when the latest client has got it.
-        fence: the number of the claim; ``None`` if the engine is not known to have it.
-        in_doubt: whether the engine may have it all the same.
-        lost: whether another node has got it from the users.
-        gone: the highest fence of which the engine has said that it is lost.
-        answers: who waits for the next answer about it. They get ``None`` if there is none.
-    """
-
-    __slots__ = ("answers", "claimers", "fence", "gone", "in_doubt", "lost", "same_name", "since", "users")
-
-    def __init__(self, same_name: SameName) -> None:
-        self.same_name = same_name
-        self.users = 0
-        self.claimers = 0
-        self.since = 0.0
-        self.fence: int | None = None
-        self.in_doubt = False
-        self.lost = False
-        self.gone = 0
-        self.answers: list[Deferred[Any]] = []
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether somebody here has it or waits for it."""
-        return bool(self.users or self.claimers)
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the engine has it, or may have it."""
-        return self.fence is not None or self.in_doubt
-
-    def question(self, now: float) -> tuple[str, int] | None:
-        """Return what the engine is to be asked about it; ``None`` if nothing."""
-        shared = self.same_name is SameName.SHARE
-        if not self.is_wanted:
-            if not self.is_known:
-                return None
-            return ("part", 0) if shared else ("release", ANY if self.fence is None else self.fence)
-        if self.fence is not None:
-            return None
-        if shared:
-            return "join", 0
-        if self.users and not self.lost:
-            return AGAIN[self.same_name], round((now - self.since) * 1000)
-        return ("claim", 0) if self.claimers else None
-
-    def answer(self, answer: Any) -> None:
-        """Tell everybody who waits for an answer."""
-        answers, self.answers = self.answers, []
-        for waiting in answers:
-            waiting.callback(answer)
-
 
 class Claims:
     """The names of this node.
@@ -129,8 +63,8 @@ class Claims:
         self._orders = orders
         self._reactor = reactor
         self._lost = lost
-        self._names: dict[str, _Name] = {}
-        self._due: dict[str, _Name] = {}
+        self._names: dict[str, Name] = {}
+        self._due: dict[str, Name] = {}
         self._flush: IDelayedCall | None = None
         self._asks = False
         """Whether a call is on its way to the engine."""
@@ -166,12 +100,13 @@ class Claims:
         """
         name = self._names.get(key)
         if name is None:
-            name = self._names[key] = _Name(same_name)
+            name = self._names[key] = Name(same_name)
         name.same_name = same_name
         name.claimers += 1
         try:
             if same_name is SameName.SHARE:
-                await self._share(key, name, timeout)
+                if name.fence is None and self._can_ask:
+                    await self._ask(key, name, timeout)
             else:
                 await self._obtain(key, name, self._reactor.seconds() + timeout)
             name.users += 1
@@ -189,11 +124,7 @@ class Claims:
         name.users -= 1
         self._settle(key, name)
 
-    async def _share(self, key: str, name: _Name, timeout: float) -> None:
-        if name.fence is None and self._can_ask:
-            await self._ask(key, name, timeout)
-
-    async def _obtain(self, key: str, name: _Name, deadline: float) -> None:
+    async def _obtain(self, key: str, name: Name, deadline: float) -> None:
         contested = False
         while name.fence is None or not self._node.is_member:
             left = deadline - self._reactor.seconds()
@@ -207,7 +138,7 @@ class Claims:
             left = deadline - self._reactor.seconds()
             if answer is None:
                 if left <= 0:
-                    raise self._unavailable()
+                    await self._wait_for_engine(left)
             elif answer[0] == b"taken":
                 await self._contest(key, answer[1].decode(), left, contested)
                 contested = True
@@ -237,14 +168,11 @@ class Claims:
 
     async def _wait_for_engine(self, left: float) -> None:
         if left <= 0:
-            raise self._unavailable()
+            problem = self._node.connection.problem or self._node.problem or "the engine does not answer"
+            raise FleetUnavailable(f"the fleet cannot be asked for the name: {problem}")
         back: Deferred[None] = Deferred(self._waiting.__delitem__)
         self._waiting[back] = None
         await back.addTimeout(left, self._reactor, lambda *_: None)
-
-    def _unavailable(self) -> ConnectingError:
-        problem = self._node.connection.problem or self._node.problem or "the engine does not answer"
-        return FleetUnavailable(f"the fleet cannot be asked for the name: {problem}")
 
     # -- what happens to names that are held -------------------------------------------------------------------
 
@@ -266,7 +194,7 @@ class Claims:
             raise EngineError("the names of this node could not be claimed again")
 
     def goes_on(self) -> None:
-        """The engine can be asked again, and still knows this node: ask about names in doubt."""
+        """The engine can be asked, and knows this node: ask about names in doubt."""
         for key, name in self._names.items():
             if name.fence is None or not name.is_wanted:
                 self._due[key] = name
@@ -278,7 +206,7 @@ class Claims:
         name = self._names.get(key)
         if self._can_ask and (name is None or not name.is_wanted):
             if name is None:
-                name = self._names[key] = _Name(SameName.REFUSE)
+                name = self._names[key] = Name(SameName.REFUSE)
                 name.in_doubt = True  # the other node has been told so
             await self._ask(key, name)
 
@@ -290,7 +218,7 @@ class Claims:
             if name.fence == fence:
                 self._lose(key, name)
 
-    def _lose(self, key: str, name: _Name) -> None:
+    def _lose(self, key: str, name: Name) -> None:
         name.fence, name.lost = None, True
         self._settle(key, name)
         if name.users:
@@ -314,7 +242,7 @@ class Claims:
         for back in waiting:
             back.callback(None)
 
-    def _settle(self, key: str, name: _Name) -> None:
+    def _settle(self, key: str, name: Name) -> None:
         """If nobody wants a name any more, free it."""
         if name.is_wanted:
             return
@@ -335,7 +263,7 @@ class Claims:
         """Whether the engine can be asked, and for this incarnation: not while the node joins with another one."""
         return self._connected and self._incarnation == self._node.incarnation
 
-    def _ask(self, key: str, name: _Name, within: float | None = None) -> Deferred[Any]:
+    def _ask(self, key: str, name: Name, within: float | None = None) -> Deferred[Any]:
         """Ask the engine about a name; fire with its answer, or with ``None`` if there is none."""
         answer: Deferred[Any] = Deferred()
         name.answers.append(answer)
@@ -348,9 +276,8 @@ class Claims:
     def _flush_within(self, seconds: float) -> None:
         if self._asks or not self._is_up:
             return  # all that is due follows
-        time = self._reactor.seconds() + seconds
         if self._flush is not None:
-            if self._flush.getTime() <= time:
+            if self._flush.getTime() <= self._reactor.seconds() + seconds:
                 return
             self._flush.cancel()
         self._flush = self._reactor.callLater(seconds, self._send)
@@ -366,11 +293,15 @@ class Claims:
             if batch:
                 await self._exchange(batch)
         self._asks = False
+        self._ask_nothing()
+
+    def _ask_nothing(self) -> None:
+        """The engine cannot be asked: what is due waits until it is back."""
         due, self._due = self._due, {}
         for name in due.values():
             name.answer(None)
 
-    def _next(self) -> list[tuple[str, _Name, str, int]]:
+    def _next(self) -> list[tuple[str, Name, str, int]]:
         """Return the next questions."""
         now = self._reactor.seconds()
         batch = []
@@ -385,15 +316,18 @@ class Claims:
                 batch.append((key, name, *question))
         return batch
 
-    async def _exchange(self, batch: list[tuple[str, _Name, str, int]]) -> None:
+    async def _exchange(self, batch: list[tuple[str, Name, str, int]]) -> None:
         node = self._node
         words: list[Any] = []
         for key, _, what, number in batch:
-            words += (what, key, number)
+            words += (what, key.encode("utf-8", "surrogatepass"), number)
         keys = node.keys("state", "nodes", f"of:{node.incarnation}")
         try:
             _, answers = await node.run(CLAIMS, keys, node.settings.prefix, self._turn, *words)
-        except EngineError:
+            answered = list(zip(batch, answers, strict=True))
+        except Exception as error:
+            if not isinstance(error, EngineError):
+                log.failure("the engine has answered something odd")
             self._turn += 1
             self._connected = False
             node.connection.abort()  # when there is another one, it is known what to do with names in doubt
@@ -401,10 +335,10 @@ class Claims:
                 name.in_doubt = True
                 name.answer(None)
         else:
-            for (key, name, what, _), got in zip(batch, answers, strict=True):
+            for (key, name, what, _), got in answered:
                 self._take(key, name, what, got)
 
-    def _take(self, key: str, name: _Name, what: str, got: list[Any]) -> None:
+    def _take(self, key: str, name: Name, what: str, got: list[Any]) -> None:
         """Take what the engine has answered about a name."""
         name.in_doubt = False
         if got[0] == b"held":

@@ -104,6 +104,9 @@ class RedisFleet:
         self._on_change = on_change
         self._problem: str | None = "it is not started"
         self._waiting: list[Deferred[None]] = []
+        unique = settings.on_lease_lost is OnLeaseLost.CLOSE and settings.newcomers is NewcomersWithoutEngine.REFUSE
+        self.fence: Callable[[], bool] | None = self._holds if unique else None
+        """See `NameClaims`."""
         self._node = Node(settings, reactor, self)
         self._orders = Orders(self._node, reactor, self._handle)
         self._claims = Claims(self._node, self._orders, reactor, self._name_lost)
@@ -238,6 +241,13 @@ class RedisFleet:
 
     # -- names -----------------------------------------------------------------------------------------------
 
+    def _holds(self) -> bool:
+        """Return whether the names of this node are its own, as far as it can know."""
+        if self._node.is_member:
+            return True
+        self._node.look()  # the timers may not have run yet
+        return False
+
     async def _contest(self, key: str, timeout: float) -> None:
         entrant, name = self._entrant_of(key)
         if entrant is not None:
@@ -325,6 +335,11 @@ class _RedisEntry:
         self._fleet.leave(self._name)
 
     # -- NameClaims ------------------------------------------------------------------------------------------
+
+    @property
+    def fence(self) -> Callable[[], bool] | None:
+        """See `NameClaims`."""
+        return self._fleet.fence
 
     async def claim(self, name: str, timeout: float) -> None:
         """See `NameClaims`."""

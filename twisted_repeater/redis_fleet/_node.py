@@ -93,6 +93,8 @@ class Node:
         """Names the membership; a node that joins again has another one."""
         self.nodes: int = 0
         """How many members there were, with this one, when it renewed its lease last."""
+        self._earlier: str | None = None
+        """The incarnation that ends when the node has joined; ``None`` before it tries, and after that."""
         self._epoch = b""
         self._run_id = ""
         """The run of the engine that the membership began with."""
@@ -208,7 +210,8 @@ class Node:
     async def _join(self, facts: Facts) -> bytes:
         """Join, and return the identifier of the last order to all nodes."""
         settings = self.settings
-        earlier, self.incarnation = self.incarnation, secrets.token_hex(6)
+        if self._earlier is None:  # one that has failed may have been stored: it is repeated, not forgotten
+            self._earlier, self.incarnation = self.incarnation, secrets.token_hex(6)
         sent = elapsed()
         answer = await JOIN.run(
             self.connection,
@@ -223,7 +226,7 @@ class Node:
                 settings.shared,
                 self._info(),
                 settings.kept if settings.on_lease_lost is OnLeaseLost.CLOSE else 0,
-                earlier,
+                self._earlier,
             ],
         )
         if answer[0] == b"name":
@@ -234,6 +237,7 @@ class Node:
             raise EngineError(
                 f"the other nodes have {answer[1].decode()}, and this one has {settings.shared}: all must have the same"
             )
+        self._earlier = None
         self._epoch, self._run_id, self.nodes = answer[1], facts.run_id, answer[3]
         self._renewed(sent)
         last: bytes = answer[2]

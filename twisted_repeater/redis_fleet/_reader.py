@@ -117,7 +117,8 @@ class Reader:
             entry = dict(zip(fields[::2], fields[1::2], strict=True))
             self._count(which, int(entry[b"number"]))
             given = int(number.partition(b"-")[0]) / 1000
-            self._take(json.loads(entry[b"header"]), entry[b"payload"], self._reactor.seconds() + self._offset - given)
+            header = json.loads(entry[b"header"].decode("utf-8", "surrogatepass"))
+            self._take(header, entry[b"payload"], self._reactor.seconds() + self._offset - given)
         except Exception:
             if not self._logged:
                 log.failure("a call of another node cannot be read; further ones are not logged")

@@ -145,7 +145,7 @@ if not epoch or redis.call('HGET', state, 'run') ~= ARGV[1] then
 end
 local others = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. clock, '+inf')
 for _, other in ipairs(others) do
-  if redis.call('HGET', KEYS[4], other) == ARGV[4] then return {'name'} end
+  if other ~= ARGV[3] and redis.call('HGET', KEYS[4], other) == ARGV[4] then return {'name'} end
 end
 local settings = redis.call('HGET', state, 'settings')
 if settings ~= ARGV[7] then
@@ -157,7 +157,7 @@ redis.call('HSET', KEYS[3], ARGV[3], ARGV[8])
 redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
 keep('state', 'nodes', 'info', 'names')
 local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
-return {'ok', epoch, last and last[1] or '0-0', #others + 1}
+return {'ok', epoch, last and last[1] or '0-0', redis.call('ZCOUNT', KEYS[2], '(' .. clock, '+inf')}
 """
 )
 """Make a node a member."""

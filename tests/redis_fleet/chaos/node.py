@@ -1,0 +1,156 @@
+"""A node of a chaos: a repeater in a fleet, which does what it is told on a connection to the test.
+
+Each line is JSON: a call has an ``id``, and so has its answer. A line without one is news.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.task import LoopingCall
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.protocols.basic import LineReceiver
+
+from twisted_repeater import Repeater, SameName, dialects
+
+from .wire import SERVER
+
+reactor: Any = installed
+
+LOOK = 0.1
+"""Seconds between two looks at whether the process has stood still."""
+
+LATE = 0.3
+"""How many seconds later than that a look may be."""
+
+
+class Node(LineReceiver):
+    """The node, as told by the test."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = 1 << 20
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+        self.fleet: Any = None
+        self.repeater: Any = None
+        self.looked = time.monotonic()
+        self.clock_is_off = 0.0
+        reactor.seconds = lambda: time.time() + self.clock_is_off  # Twisted goes by the clock that people set
+
+    def connectionLost(self, reason: object = None) -> None:
+        """The test is over."""
+        os._exit(1)
+
+    def tell(self, **news: Any) -> None:
+        """Tell the test something."""
+        self.sendLine(json.dumps(news).encode())
+
+    def look(self) -> None:
+        """Tell if this process has stood still."""
+        late = time.monotonic() - self.looked - LOOK
+        self.looked = time.monotonic()
+        if late > LATE:
+            self.tell(late=late)
+
+    async def start(self) -> None:
+        """Make the repeater, and let it accept clients."""
+        options = self.options
+        dialect = dialects.int32().changed(same_name=SameName(options["same_name"]))
+        if options["engine"]:
+            from twisted_repeater.redis_fleet import NewcomersWithoutEngine, OnLeaseLost, RedisFleet
+
+            self.fleet = RedisFleet(
+                options["engine"],
+                node=options["node"],
+                lease=options["lease"],
+                timeout=options["lease"] / 4,
+                on_lease_lost=OnLeaseLost(options["policy"]),
+                newcomers=NewcomersWithoutEngine(options["newcomers"]),
+                on_change=lambda problem: self.tell(problem=problem),
+            )
+            self.fleet.start()
+        self.repeater = await Repeater.create(
+            dialect,
+            repeater_name="edge",
+            server_name=SERVER,
+            listen=f"tcp:{options['port']}:interface=127.0.0.1",
+            server=f"tcp:127.0.0.1:{options['server']}:bindAddress={options['address']}",
+            fleet=self.fleet,
+        )
+        self.repeater.start()
+        LoopingCall(self.look).start(LOOK)
+        self.tell(started=os.getpid())
+
+    def lineReceived(self, line: bytes) -> None:
+        """Make a call."""
+        call = json.loads(line)
+        Deferred.fromCoroutine(self.make(call))
+
+    async def make(self, call: dict[str, Any]) -> None:
+        """Make a call, and answer."""
+        try:
+            value = await getattr(self, f"do_{call['call']}")(*call["arguments"])
+        except Exception as error:
+            self.tell(id=call["id"], error=f"{type(error).__name__}: {error}")
+        else:
+            self.tell(id=call["id"], value=value)
+
+    # -- calls -----------------------------------------------------------------------------------------------
+
+    async def do_fleet(self, name: str, arguments: list[Any], options: dict[str, Any]) -> Any:
+        """Make a call of the repeater's fleet."""
+        messages = [each.encode() if each.startswith(("b ", "f ")) else each for each in arguments]
+        answer = await getattr(self.repeater.fleet, name)(*messages, **options)
+        return {"id": answer.id, "done": answer.done, "failed": answer.failed}
+
+    async def do_find(self, name: str) -> list[str]:
+        """Return the nodes that have a name."""
+        return list(await self.repeater.fleet.find(name))
+
+    async def do_nodes(self) -> list[str]:
+        """Return the names of the nodes."""
+        return [node.name for node in await self.repeater.fleet.nodes()]
+
+    async def do_problem(self) -> str | None:
+        """Return why this node is no member."""
+        return None if self.fleet is None else self.fleet.problem
+
+    async def do_clock(self, seconds: float) -> None:
+        """Have a clock that is off by so many seconds."""
+        self.clock_is_off = seconds
+
+    async def do_drain(self, over: float) -> None:
+        """Drain the repeater, and leave the fleet."""
+        await self.repeater.drain(over)
+        await self.do_leave()
+
+    async def do_leave(self) -> None:
+        """Shut the repeater down, and leave the fleet."""
+        await self.repeater.shutdown()
+        if self.fleet is not None:
+            await self.fleet.stop()
+
+
+async def main(options: dict[str, Any]) -> None:
+    """Connect to the test, and begin."""
+    node = Node(options)
+    await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", options["control"]), node)
+    node.tell(node=options["node"])
+    try:
+        await node.start()
+    except Exception as error:
+        node.tell(failed=f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(main(json.loads(sys.argv[1]))))
+    reactor.run()
