@@ -87,7 +87,7 @@ class Reader:
         except EngineError:
             self._connection.abort()
         except Exception:
-            log.failure("the orders of other nodes cannot be read")
+            log.failure("the calls of other nodes cannot be read")
             self._connection.abort()
 
     async def _read_on(self) -> None:
@@ -121,14 +121,14 @@ class Reader:
             self._take(header, entry[b"payload"], self._reactor.seconds() + self._offset - given)
         except Exception:
             if not self._logged:
-                log.failure("an order of another node cannot be read; further ones are not logged")
+                log.failure("a call of another node cannot be read; further ones are not logged")
             self._logged = True
 
     def _count(self, which: str, number: int) -> None:
         before = self._numbers.get(which, number - 1)
         self._numbers[which] = number
         if number > before + 1:
-            log.warn("{count} orders of other nodes came too late to be read", count=number - before - 1)
+            log.warn("{count} calls of other nodes came too late to be read", count=number - before - 1)
             if which == "inbox":
                 self._missed()
 
