@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from .._text import text_of
 from .._types import Reactor
 from ._engine import Connection, EngineError, Facts
 from ._node import Node
@@ -84,8 +85,8 @@ class Reader:
     async def _read(self) -> None:
         try:
             await self._read_on()
-        except EngineError:
-            self._connection.abort()
+        except EngineError as error:
+            self._connection.abort(text_of(error))
         except Exception:
             log.failure("the calls of other nodes cannot be read")
             self._connection.abort()
