@@ -24,7 +24,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--policy", choices=("close", "keep"), default="close")
     parser.add_argument("--newcomers", choices=("refuse", "alone"), default="refuse")
     parser.add_argument("--same-name", choices=("refuse", "replace"), default="refuse")
-    parser.add_argument("--lease", type=float, default=2.0)
+    parser.add_argument("--lease", type=float, default=3.0)
     parser.add_argument("--pace", type=float, default=1.0)
     parser.add_argument("--peace", type=float, default=4.0, help="most seconds between two events")
     parser.add_argument("--seed", type=int, default=1)

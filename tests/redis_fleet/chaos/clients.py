@@ -24,6 +24,9 @@ __all__ = ["Client", "Visit"]
 LEAVES = 0.02
 """How likely a client leaves, to come back, when it could send its next message."""
 
+LONGEST_PAUSE = 5.0
+"""Seconds that a client pauses at most before it connects again, after failing several times in a row."""
+
 
 class Visit(Speaker):
     """A connection of a client."""
@@ -197,7 +200,7 @@ class Client:
         self._connecting = False
         if self.wanted:
             self._failures += 1
-            self.come(within=min(0.1 * 1.5**self._failures, 2.0))
+            self.come(within=min(0.1 * 1.5 ** min(self._failures, 20), LONGEST_PAUSE))
 
     @property
     def is_away(self) -> bool:

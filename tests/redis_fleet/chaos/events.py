@@ -12,8 +12,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from twisted_repeater.faults import Down, Fault, Latency, Timeout
-
 from .judge import Span
 from .processes import NodeProcess
 from .world import World
@@ -167,21 +165,21 @@ class Events:
 
     async def cut_off(self, at: int) -> None:
         """Refuse connections of a node to the engine."""
-        await self._break_line(at, Down())
+        await self._break_line(at, "down")
 
     async def hang(self, at: int) -> None:
         """Let no byte pass between a node and the engine. Later they all do."""
-        await self._break_line(at, Timeout())
+        await self._break_line(at, "hang")
 
     async def slow_down(self, at: int) -> None:
         """Let each word between a node and the engine take its time."""
-        await self._break_line(at, Latency(self.world.settings.lease * self.random.uniform(0.05, 0.4)))
+        await self._break_line(at, "slow", self.world.settings.lease * self.random.uniform(0.05, 0.4))
 
-    async def _break_line(self, at: int, fault: Fault) -> None:
+    async def _break_line(self, at: int, how: str, seconds: float = 0.0) -> None:
         with self._trouble():
-            self.world.lines[at].faults.set("broken", fault)
+            await self.world.lines.call("break", at, how, seconds)
             await self._lease(0.2, 2.5)
-            self.world.lines[at].faults.remove("broken")
+            await self.world.lines.call("mend", at)
 
     async def kill_engine(self) -> None:
         """End the engine at once, and start an empty one."""

@@ -1,28 +1,16 @@
-"""A node of a chaos: a repeater in a fleet, which does what it is told on a connection to the test.
-
-Each line is JSON: a call has an ``id``, and so has its answer. A line without one is news.
-"""
+"""A node of a chaos: a repeater in a fleet, which does what it is told by the test."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
 from typing import Any
 
-from twisted.internet import reactor as installed
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.task import LoopingCall
-from twisted.logger import globalLogBeginner, textFileLogObserver
-from twisted.protocols.basic import LineReceiver
 
 from twisted_repeater import Repeater, SameName, dialects
 
+from .told import Told, begin, reactor
 from .wire import SERVER
-
-reactor: Any = installed
 
 LOOK = 0.1
 """Seconds between two looks at whether the process has stood still."""
@@ -31,27 +19,16 @@ LATE = 0.3
 """How many seconds later than that a look may be."""
 
 
-class Node(LineReceiver):
+class Node(Told):
     """The node, as told by the test."""
 
-    delimiter = b"\n"
-    MAX_LENGTH = 1 << 20
-
     def __init__(self, options: dict[str, Any]) -> None:
-        self.options = options
+        super().__init__(options)
         self.fleet: Any = None
         self.repeater: Any = None
         self.looked = time.monotonic()
         self.clock_is_off = 0.0
         reactor.seconds = lambda: time.time() + self.clock_is_off  # Twisted goes by the clock that people set
-
-    def connectionLost(self, reason: object = None) -> None:
-        """The test is over."""
-        os._exit(1)
-
-    def tell(self, **news: Any) -> None:
-        """Tell the test something."""
-        self.sendLine(json.dumps(news).encode())
 
     def look(self) -> None:
         """Tell if this process has stood still."""
@@ -87,21 +64,6 @@ class Node(LineReceiver):
         )
         self.repeater.start()
         LoopingCall(self.look).start(LOOK)
-        self.tell(started=os.getpid())
-
-    def lineReceived(self, line: bytes) -> None:
-        """Make a call."""
-        call = json.loads(line)
-        Deferred.fromCoroutine(self.make(call))
-
-    async def make(self, call: dict[str, Any]) -> None:
-        """Make a call, and answer."""
-        try:
-            value = await getattr(self, f"do_{call['call']}")(*call["arguments"])
-        except Exception as error:
-            self.tell(id=call["id"], error=f"{type(error).__name__}: {error}")
-        else:
-            self.tell(id=call["id"], value=value)
 
     # -- calls -----------------------------------------------------------------------------------------------
 
@@ -139,18 +101,5 @@ class Node(LineReceiver):
             await self.fleet.stop()
 
 
-async def main(options: dict[str, Any]) -> None:
-    """Connect to the test, and begin."""
-    node = Node(options)
-    await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", options["control"]), node)
-    node.tell(node=options["node"])
-    try:
-        await node.start()
-    except Exception as error:
-        node.tell(failed=f"{type(error).__name__}: {error}")
-
-
 if __name__ == "__main__":
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
-    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(main(json.loads(sys.argv[1]))))
-    reactor.run()
+    begin(Node)

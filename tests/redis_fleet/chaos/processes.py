@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from ...needed import needed
 from ...programs import Program, environment
 
-__all__ = ["Balancer", "Controls", "Engine", "NodeProcess"]
+__all__ = ["Balancer", "Controls", "Engine", "LinesProcess", "NodeProcess"]
 
 WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 """What a command begins with, so that a program does not outlive a chaos that was killed."""
@@ -103,7 +103,7 @@ class Balancer(_Process):
 
 
 class NodeProcess(_Process):
-    """A node.
+    """A node, or another program that does what it is told.
 
     Attributes:
         name: its name in the fleet.
@@ -111,6 +111,9 @@ class NodeProcess(_Process):
         port: where it listens.
         problem: why it is no member of its fleet, as far as it has said so.
     """
+
+    module = "node"
+    """Its program."""
 
     def __init__(self, directory: Path, name: str, address: str, port: int, stood_still: Callable[[float], None]):
         super().__init__(directory)
@@ -128,7 +131,7 @@ class NodeProcess(_Process):
         self.started = Deferred()
         self.problem = "starting"
         words = {"node": self.name, "address": self.address, "port": self.port, **options}
-        self.run(sys.executable, "-m", f"{__package__}.node", json.dumps(words))
+        self.run(sys.executable, "-m", f"{__package__}.{self.module}", json.dumps(words))
         return self.started
 
     def kill(self) -> None:
@@ -159,6 +162,15 @@ class NodeProcess(_Process):
             self.started.callback(None)
         elif "failed" in news:
             self.started.errback(RuntimeError(news["failed"]))
+
+
+class LinesProcess(NodeProcess):
+    """The lines from the nodes to the engine."""
+
+    module = "lines"
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, "lines", "", 0, lambda late: None)
 
 
 class _Control(LineReceiver):

@@ -14,12 +14,10 @@ import redis
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
-from twisted_repeater import Repeater, dialects
-
 from ...peers import reactor
 from .clients import Client
 from .judge import Judge, Span
-from .processes import Balancer, Controls, Engine, NodeProcess
+from .processes import Balancer, Controls, Engine, LinesProcess, NodeProcess
 from .server import Server
 
 __all__ = ["Settings", "World"]
@@ -70,12 +68,13 @@ class World:
         self.judge = Judge(keeps=keeps, grace=settings.lease * 2 + 5)
         self._kept: list[socket.socket] = []
         self._ports: list[Any] = []
-        self.lines: list[Repeater] = []
+        self.lines = LinesProcess(settings.directory)
         self.clients: list[Client] = []
         directory = settings.directory
         self.engine = Engine(directory, self._port())
         self.balancer = Balancer(directory, self._port())
         self.controls = Controls()
+        self.controls.nodes[self.lines.name] = self.lines
         self.nodes = [self._node(number) for number in range(1, settings.nodes + 1)]
 
     def _node(self, number: int) -> NodeProcess:
@@ -109,15 +108,9 @@ class World:
         self._ports += [self._server, self._control]
         if settings.fleet:
             self.engine.start()
-            for _ in self.nodes:
-                line = await Repeater.create(
-                    dialects.redis(names=False),
-                    repeater_name="line",
-                    listen="tcp:0:interface=127.0.0.1",
-                    server=f"tcp:127.0.0.1:{self.engine.port}",
-                )
-                line.start(on_connecting_error=lambda *_: None, on_error=lambda link, side, error: link.close())
-                self.lines.append(line)
+            control = self._control.getHost().port
+            await self.lines.start(control=control, engine=self.engine.port, count=len(self.nodes))
+            self._line_ports = await self.lines.call("ports")
         await gatherResults([self.start_node(node) for node in self.nodes])
         await self.until(self.is_whole, lambda: f"no fleet: {[node.problem for node in self.nodes]}")
         self.balancer.start([node.port for node in self.nodes])
@@ -130,7 +123,7 @@ class World:
         return node.start(
             control=self._control.getHost().port,
             server=self._server.getHost().port,
-            engine=f"redis://127.0.0.1:{self.lines[at].port}" if settings.fleet else "",
+            engine=f"redis://127.0.0.1:{self._line_ports[at]}" if settings.fleet else "",
             lease=settings.lease,
             policy=settings.policy,
             newcomers=settings.newcomers,
@@ -149,7 +142,7 @@ class World:
                 self.judge,
                 settings.seed,
                 pace=settings.pace,
-                patience=settings.lease * 2,
+                patience=settings.lease * 3,
             )
             client.has_rival = number % names + names < settings.clients or number >= names
             self.clients.append(client)
@@ -159,16 +152,15 @@ class World:
         """End everything."""
         for client in self.clients:
             client.stay_away()
-        for process in (self.balancer, *self.nodes, self.engine):
+        for process in (self.balancer, *self.nodes, self.lines, self.engine):
             process.kill()
-        await gatherResults([line.abort() for line in self.lines])
         for port in self._ports:
             await port.stopListening()
         await self.until(
             lambda: (
                 all(client.is_away for client in self.clients)
                 and not self.judge.open
-                and not any(node.control for node in self.nodes)
+                and not any(node.control for node in self.controls.nodes.values())
             )
         )
         for kept in self._kept:
