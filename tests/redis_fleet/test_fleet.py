@@ -108,7 +108,7 @@ class NodeTests(FleetCase):
         self.assertEqual(fleet.problem, "it is stopped")
 
     async def test_engine_lost(self) -> None:
-        """That the engine is lost is told when it begins, and once that it is back; a callback that fails does no harm."""
+        """That the engine is lost is told, and once that it is back; a callback that fails does no harm."""
         engine = self.start_engine()
 
         def fail(problem: str | None) -> None:
@@ -219,15 +219,17 @@ class NameTests(FleetCase):
     async def test_woken(self) -> None:
         """What a node reads after its lease has ended is not relayed with `close`, whatever its timers do."""
         for policy in OnLeaseLost:
-            world = await self.node(self.start_engine(), "a", on_lease_lost=policy, **SHORT)
+            world = await self.node(self.start_engine(), "a", on_lease_lost=policy)
             client, peer = await world.linked("alice")
+            await world.still_relays(client, peer)
+            count = len(peer.seen)
             fleet: Any = world.repeater.fleet._fleet
             fleet._node._valid_until = fleet._node._looks_at = float("-inf")  # as for a process that stood still
             client.send(b"late")
             if policy is OnLeaseLost.CLOSE:
                 await client.lost()
                 await peer.lost()
-                self.assertEqual(peer.seen[1:], [LOST])
+                self.assertEqual(peer.seen[count:], [LOST])
             else:
                 await world.still_relays(client, peer)
 
