@@ -15,6 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_repeater.testing import FilterHarness
 
 from .bench.__main__ import main
+from .bench.fleet import main as measure_fleet
+from .bench.installed import find
 from .bench.loads import LOADS
 from .bench.plot import plot
 from .bench.process import Failed
@@ -59,6 +61,17 @@ class BenchTests(SynchronousTestCase):
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         self.assertIn("| the usual way |", text)
         self.assertNotIn("old", text)
+
+    def test_fleet(self) -> None:
+        """Names of a fleet are claimed, claimed again and swept, and a broadcast reaches its clients."""
+        if not find("redis-server"):
+            cannot_test("redis-server is not installed")
+        printed = io.StringIO()
+        with redirect_stdout(printed), redirect_stderr(io.StringIO()):
+            few = ["--rounds", "1", "--clients", "8", "--names", "300", "--lease", "2"]
+            self.assertEqual(measure_fleet(["--only", "broadcast", "--only", "names", *few]), 0)
+        for what in ("the last client has it", "claimed again, s", "a renewal with 300 names", "swept by one node"):
+            self.assertIn(what, printed.getvalue())
 
     def test_equipped(self) -> None:
         """What it costs to watch, to record and to have faults is measured, too."""

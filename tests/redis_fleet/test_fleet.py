@@ -107,6 +107,18 @@ class NodeTests(FleetCase):
         await fleet.stop()
         self.assertEqual(fleet.problem, "it is stopped")
 
+    async def test_start_twice(self) -> None:
+        """To start twice is to start once; what was stopped is not started again, and no connection is left."""
+        engine = self.start_engine()
+        fleet, unused = self.fleet(engine, "a"), self.fleet(engine, "b")
+        for _ in range(2):
+            await fleet.start()
+        for each in (fleet, unused):
+            await each.stop()
+            with self.assertRaisesRegex(RuntimeError, "make another one"):
+                await each.start()
+        await self.until(lambda: engine.ask("INFO", "clients")["connected_clients"] == 1)  # that of the question
+
     async def test_engine_lost(self) -> None:
         """That the engine is lost is told, and once that it is back; a callback that fails does no harm."""
         engine = self.start_engine()

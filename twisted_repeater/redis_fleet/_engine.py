@@ -137,7 +137,7 @@ class Connection:
         self._up = up
         self._down = down
         self._longest_delay = longest_delay
-        self._make_protocol = _protocol_class()
+        self._make_protocol, self._pack = _protocol_class()
         self._endpoint = address.endpoint(reactor)
         self._running: Deferred[None] | None = None
         self._protocol: Any = None
@@ -184,7 +184,8 @@ class Connection:
             return self._failed(f"{MOST_CALLS} calls wait for its answers")
         done: Deferred[Any] = Deferred()
         protocol.sent.append(self._reactor.seconds())
-        protocol.execute_command(*words).addBoth(self._answered, protocol, done)
+        protocol.transport.write(self._pack(words))  # execute_command encodes in Python, which takes far longer
+        protocol.replyQueue.get().addCallback(protocol.handle_reply).addBoth(self._answered, protocol, done)
         if self._deadline is None:
             self._deadline = self._reactor.callLater(self._timeout, self._look)
         return done
@@ -222,8 +223,7 @@ class Connection:
         while await self._once():
             failures = 1 if self._reactor.seconds() - began >= STABLE else failures + 1
             longest = min(FIRST_DELAY * 2 ** min(failures - 1, 16), self._longest_delay)
-            # At random, so that the nodes of a fleet do not come back all at once.
-            await deferLater(self._reactor, longest * random.uniform(0.5, 1))
+            await deferLater(self._reactor, longest * random.uniform(0.5, 1))  # so that nodes do not come all at once
             began = self._reactor.seconds()
 
     async def _once(self) -> bool:
@@ -322,10 +322,11 @@ class _EngineProtocol(Protocol):
             each.callback(None)
 
 
-def _protocol_class() -> Callable[[Callable[[Any], None]], Any]:
+def _protocol_class() -> tuple[Callable[[Callable[[Any], None]], Any], Callable[[tuple[Any, ...]], bytes]]:
+    import hiredis
     import txredisapi
 
-    return type("EngineProtocol", (_EngineProtocol, txredisapi.RedisProtocol), {})
+    return type("EngineProtocol", (_EngineProtocol, txredisapi.RedisProtocol), {}), hiredis.pack_command
 
 
 def _advised(error: str) -> str:

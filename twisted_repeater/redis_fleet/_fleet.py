@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -93,6 +93,8 @@ class RedisFleet:
         self._entrants: dict[str, Entrant] = {}
         self._on_change = on_change
         self._problem: str | None = "it is not started"
+        self._is_started = False
+        self._is_stopped = False
         self._waiting: list[Deferred[None]] = []
         unique = settings.on_lease_lost is OnLeaseLost.CLOSE and settings.newcomers is NewcomersWithoutEngine.REFUSE
         self.fence: Callable[[], bool] | None = self._holds if unique else None
@@ -113,9 +115,14 @@ class RedisFleet:
     def start(self) -> Deferred[None]:
         """Connect to the engine, and stay connected. Fires when this node is a member.
 
-        While the engine cannot be reached it does not fire, and the node goes on trying.
+        While the engine cannot be reached it does not fire, and the node goes on trying. To start twice is to start
+        once. Fails with `RuntimeError` if the fleet was stopped: make another one.
         """
-        self._node.start()
+        if self._is_stopped:
+            return fail(RuntimeError("a fleet that was stopped cannot be started again: make another one"))
+        if not self._is_started:
+            self._is_started = True
+            self._node.start()
         return self.when_member()
 
     def when_member(self) -> Deferred[None]:
@@ -133,6 +140,7 @@ class RedisFleet:
         Call it when the repeaters are shut down.
         """
         self._problem = "it is stopped"
+        self._is_stopped = True
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -305,6 +313,7 @@ class _RedisEntry:
     def __init__(self, fleet: RedisFleet, name: str, entrant: Entrant, claims: Claims) -> None:
         self._fleet = fleet
         self._name = name
+        self._quoted = quote(name, safe="")
         self._claims = claims
         self._same_name: SameName = entrant.same_name
         self.claims: NameClaims | None = self
@@ -343,4 +352,4 @@ class _RedisEntry:
         return self._key("shared" if self._same_name is SameName.SHARE else "name", name)
 
     def _key(self, kind: str, name: str) -> str:
-        return f"{kind}:{quote(self._name, safe='')}:{name}"
+        return f"{kind}:{self._quoted}:{name}"

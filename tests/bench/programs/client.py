@@ -7,6 +7,7 @@ Started as ``python -m tests.bench.programs.client PORT LOAD`` with the load as 
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 import statistics
@@ -106,22 +107,27 @@ class Client:
         """Make some links side by side, send one message on each, wait for it to come back, end them, and so on."""
         wire, message, count = self._wire, self._wire.ordinary, 0
         hello = wire.hello("client-")
+        waits = [0.0]
         started = perf_counter()
         while not count or perf_counter() < started + seconds:
+            began = perf_counter()
             made = [socket.create_connection(("127.0.0.1", self._port)) for _ in range(self._load.connections)]
             for connection in made:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.sendall(wire.hello(f"client-{count}") if hello else message)
+                connection.sendall(wire.hello(f"{os.getpid()}-{count}") if hello else message)
                 count += 1
             for connection in made:
                 if hello:
                     wire.read(connection, hello=True)
+                    waits.append(perf_counter() - began)
                     connection.sendall(message)
             for connection in made:
                 if wire.frame(wire.read(connection)) != message:
                     raise SystemExit("the echo differs from what was sent")
                 connection.close()
-        return {"messages": count, "bytes": 0, "seconds": perf_counter() - started}
+        waits.sort()
+        made_in = {"half_made": waits[len(waits) // 2], "most_made": waits[len(waits) * 99 // 100]}
+        return {"messages": count, "bytes": 0, "seconds": perf_counter() - started} | made_in
 
     def _ping(self, seconds: float) -> Answer:
         """Send one message, wait for it to come back, and so on."""
