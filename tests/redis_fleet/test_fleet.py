@@ -231,7 +231,7 @@ class NameTests(FleetCase):
     async def test_woken(self) -> None:
         """What a node reads after its lease has ended is not relayed with `close`, whatever its timers do."""
         for policy in OnLeaseLost:
-            world = await self.node(self.start_engine(), "a", on_lease_lost=policy)
+            world = await self.node(self.start_engine(), "a", on_lease_lost=policy, **SHORT)
             client, peer = await world.linked("alice")
             await world.still_relays(client, peer)
             count = len(peer.seen)
