@@ -44,8 +44,8 @@ class RepeaterFleet:
     * ``nodes``: the names of the nodes that are to do it; ``None`` for all.
     * ``call_id``: the ``id`` of an earlier answer, to repeat that call. Nodes that have done it do not do it again.
 
-    What this node does first, it does before the call returns. The others do the calls of one node in the order in
-    which it made them. The Deferred fails with ``ValueError`` if an argument is wrong.
+    This node begins before the call returns. The others begin the calls of one node in the order in which it made
+    them. The Deferred fails with ``ValueError`` if an argument is wrong.
     """
 
     def __init__(self, fleet: Fleet, entry: Entry, to_client: MessageType, to_server: MessageType) -> None:
@@ -65,11 +65,11 @@ class RepeaterFleet:
         return self._fleet.problem
 
     def nodes(self) -> Deferred[list[NodeInfo]]:
-        """Return the nodes of the fleet. Fails if the fleet cannot be asked."""
+        """Return the nodes of the fleet. Fails if the fleet cannot be asked: on Redis with `EngineError`."""
         return self._fleet.nodes()
 
     def find(self, client_name: str) -> Deferred[list[str]]:
-        """Return the names of the nodes that have a client of this name. Fails if the fleet cannot be asked."""
+        """Return the names of the nodes that have a client of this name. Fails as `nodes` does."""
         return self._entry.holders(client_name)
 
     def send_to_all_clients(self, message: object, **how: Unpack[CallOptions]) -> Deferred[FleetAnswer]:
@@ -98,7 +98,7 @@ class RepeaterFleet:
         """Ask for the names of the clients whose links have both sides up.
 
         Args:
-            most: how many names each node tells at most.
+            most: how many names each node returns at most.
             how: see above.
 
         Returns:

@@ -120,7 +120,7 @@ class NodeTests(FleetCase):
         await self.until(lambda: engine.ask("INFO", "clients")["connected_clients"] == 1)  # that of the question
 
     async def test_engine_lost(self) -> None:
-        """That the engine is lost is told, and once that it is back; a callback that fails does no harm."""
+        """It is told that the engine is lost, and once that it is back; a callback that fails does no harm."""
         engine = self.start_engine()
 
         def fail(problem: str | None) -> None:

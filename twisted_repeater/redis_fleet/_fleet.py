@@ -34,7 +34,7 @@ __all__ = ["RedisFleet"]
 log: Logger = Logger()
 
 OnChange = Callable[[str | None], object]
-"""Called with why the fleet cannot be asked, or with ``None``, when it can be asked again."""
+"""Called with why the fleet cannot be asked, or with ``None`` when it can be."""
 
 
 @implementer(IFleet)
@@ -50,12 +50,12 @@ class RedisFleet:
             ``unix:///path``.
         name: the name of the fleet. Several can share an engine.
         node: the name of this node, which no other node has; by default made of the host's name and the process's id.
-        lease: for how many seconds the others trust that this node is there, without a sign of it.
+        lease: for how many seconds the others believe that this node is there without a sign of it.
         on_lease_lost: what becomes of links whose names may belong to others, because the lease could not be renewed.
         newcomers: what becomes of newcomers while the engine cannot be asked.
         timeout: how many seconds the engine may take to answer.
-        on_change: called with why the fleet cannot be asked, each time when that begins; and with ``None`` when it can
-            be asked again.
+        on_change: called with ``None`` when the node has become a member, and with the reason when the fleet cannot be
+            asked any more, or the reason changes.
         reactor: the global one by default.
 
     Raises:
@@ -211,7 +211,7 @@ class RedisFleet:
             answers[answer.node] = answer
         if problem is None:
             answers |= unknown_nodes(nodes, answers)
-        return FleetAnswer(call_id, answers, problem)
+        return FleetAnswer(call_id, dict(sorted(answers.items())), problem)
 
     def _own_answer(self, outcome: Mapping[str, Any]) -> NodeAnswer:
         return NodeAnswer(self.node, outcome.get("value"), outcome.get("error"))
