@@ -328,13 +328,16 @@ class ProcessTests(TwistdCase):
 
     def test_signals(self) -> None:
         """SIGTERM and Ctrl-C end every link, in good order, and then the process."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number, reason in (
+            (signal.SIGTERM, "RepeaterClosed: the repeater shuts down"),
+            (signal.SIGINT, "closed by the repeater"),
+        ):
             server, repeater, ann, _ = self.start_all()
             self.check_still_talks(ann)
             repeater.send_signal(number)
             status, output = repeater.end()
             self.assertEqual(status, -number, output)
-            self.assertEqual(repeater.wait_for(ENDED.format("ann"))[1], "closed by the repeater")
+            self.assertEqual(repeater.wait_for(ENDED.format("ann"))[1], reason)
             self.assertNotIn("Traceback", output)
             ann.wait_for("^disconnected")
             server.wait_for("^ann is gone")

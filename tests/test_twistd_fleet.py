@@ -82,8 +82,8 @@ class PageTests(FleetCase):
         authority = Authority(self.directory)
         self.engine = Engine(self, tls=authority.issue("localhost"))  # type: ignore[arg-type]
         text = PAGE.read_text()
-        for line in re.findall(r"^ACL (.*)$", text, re.MULTILINE):
-            self.engine.ask("ACL", *line.split())
+        (user,) = re.findall(r"^user (.*)$", text, re.MULTILINE)
+        self.engine.ask("ACL", "SETUSER", *user.split())
         self.path("password").write_text("secret\n")
         self.path("password").chmod(0o600)
         url = f"rediss://fleet@localhost:{self.engine.port}?ca={authority.roots}"

@@ -97,7 +97,8 @@ class RollingCase(RealCase):
     def states(self) -> dict[str, str]:
         """Return what HAProxy says of the nodes."""
         with closing(socket.socket(socket.AF_UNIX)) as asking:
-            asking.connect(str(self.directory / "stats"))
+            if asking.connect_ex(str(self.directory / "stats")):
+                return {}  # it has not begun yet
             asking.sendall(b"show stat\n")
             with asking.makefile() as answer:
                 rows = list(csv.DictReader(answer))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twisted_repeater import Limits
+from twisted_repeater.service import endpoint_texts, fleet_options
 from twisted_repeater.service.config import ConfigFile, as_written, read_config
 from twisted_repeater.service.option import Written
 from twisted_repeater.service.options import BY_NAME, OPTIONS
@@ -271,7 +272,9 @@ class PageTests(ConfigCase):
     """The files that the documentation shows."""
 
     def test_files(self) -> None:
-        """Each can be used as it is."""
+        """Each can be used as it is, where its directory and the file with its password are there."""
+        self.patch(fleet_options, "read_secret", lambda path: b"secret")
+        self.patch(endpoint_texts, "without_directory", lambda path: None)
         for page in DOCS.rglob("*.md"):
             for fence in fences_of(page.read_text()):
                 if fence.language == "toml" and "[repeater." in fence.code:

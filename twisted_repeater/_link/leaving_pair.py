@@ -44,7 +44,7 @@ class LeavingPair(EndingPair):
         self._on(LinkEvent.LEAVE)
 
     def _end_client(self) -> None:
-        self.reason = self.reason or RepeaterClosed("the repeater shuts down")
+        self.reason: BaseException | None = self.reason or RepeaterClosed("the repeater shuts down")
         told = not self.down and self._say_farewell()
         self.client.valve.open("draining")
         self.client.end_stream()
