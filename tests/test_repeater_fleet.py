@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface import implementer
 
 from twisted_repeater import DuplicateClient, MarshalingError, MessageType, NameLost, SameName, dialects
+from twisted_repeater._alone import Alone
 from twisted_repeater._repeater_fleet import RepeaterEntrant, message_of, payload_of
 from twisted_repeater.codecs import text
 from twisted_repeater.fleet import Call
@@ -129,6 +130,13 @@ class CallTests(PeerCase):
         (node,) = await fleet.nodes()
         self.assertEqual(node.repeaters, {"edge-1": {"links": 2, "drops_new_clients": False, "draining": True}})
         await alice.lost()
+
+    async def test_same_name(self) -> None:
+        """Two repeaters of a process cannot have one name in a fleet: no port of the second one stays bound."""
+        fleet = Alone()
+        world = await self.world(fleet=fleet)
+        with self.assertRaisesRegex(ValueError, "'repeater:edge-1' takes part in the fleet already"):
+            await world.create(fleet=fleet)
 
     async def test_shutdown(self) -> None:
         """The answer to a shutdown comes when every connection is gone."""

@@ -32,7 +32,7 @@ NO_ANSWER = "no answer in time"
 
 @implementer(IFleet)
 class Alone:
-    """A process that belongs to no fleet: what is called for, it does itself.
+    """The fleet of a process that belongs to none: it is the only node.
 
     Args:
         node: the name of the process in answers.
@@ -125,7 +125,7 @@ def facts() -> dict[str, Any]:
 
 
 def unknown_nodes(nodes: Collection[str] | None, known: Collection[str]) -> dict[str, NodeAnswer]:
-    """Return an answer for each node that was asked for and is none."""
+    """Return an answer for each name that is the name of no node."""
     return {name: NodeAnswer(name, error="there is no such node") for name in nodes or () if name not in known}
 
 

@@ -385,7 +385,7 @@ class Repeater:
         return self._end.draining is not None
 
     def drain(self, over: float = 30.0) -> Deferred[None]:
-        """End every link in good order, spread over some time, so that clients come back elsewhere without a storm.
+        """End every link in good order, spread over some time, so that not all clients come back elsewhere at once.
 
         1. The port is closed. Clients that wait in the listen queue are still accepted and linked.
         2. Links end as they rest, at random times within 60 % of the time, but at least 100 in a second. The client's

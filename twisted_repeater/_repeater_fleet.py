@@ -22,7 +22,6 @@ __all__ = ["CallOptions", "RepeaterEntrant", "RepeaterFleet"]
 LONGEST = 60.0
 """How many seconds a call may take at most."""
 
-
 USUAL = 5.0
 """For how many seconds a call waits for answers, by default."""
 
@@ -45,8 +44,8 @@ class RepeaterFleet:
     * ``nodes``: the names of the nodes that are to do it; ``None`` for all.
     * ``call_id``: the ``id`` of an earlier answer, to repeat that call. Nodes that have done it do not do it again.
 
-    What this node does first, it does before the call returns. The others do the calls of one node in the order in
-    which it made them. The Deferred fails with ``ValueError`` if an argument is wrong.
+    This node begins before the call returns. The others begin the calls of one node in the order in which it made
+    them. The Deferred fails with ``ValueError`` if an argument is wrong.
     """
 
     def __init__(self, fleet: Fleet, entry: Entry, to_client: MessageType, to_server: MessageType) -> None:
@@ -66,18 +65,14 @@ class RepeaterFleet:
         return self._fleet.problem
 
     def nodes(self) -> Deferred[list[NodeInfo]]:
-        """Return the nodes of the fleet. Fails if the fleet cannot be asked."""
+        """Return the nodes of the fleet. Fails if the fleet cannot be asked: on Redis with `EngineError`."""
         return self._fleet.nodes()
 
     def find(self, client_name: str) -> Deferred[list[str]]:
-        """Return the names of the nodes that have a client of this name. Fails if the fleet cannot be asked."""
+        """Return the names of the nodes that have a client of this name. Fails as `nodes` does."""
         return self._entry.holders(client_name)
 
-    def send_to_all_clients(
-        self,
-        message: object,
-        **how: Unpack[CallOptions],
-    ) -> Deferred[FleetAnswer]:
+    def send_to_all_clients(self, message: object, **how: Unpack[CallOptions]) -> Deferred[FleetAnswer]:
         """Send a message to every client; each node encodes it once for each version in use.
 
         The value of each answer is the number of clients. A node answers when the message is handed to the connections
@@ -85,19 +80,12 @@ class RepeaterFleet:
         """
         return self._send(Side.CLIENT, message, {}, how)
 
-    def send_from_all_clients(
-        self,
-        message: object,
-        **how: Unpack[CallOptions],
-    ) -> Deferred[FleetAnswer]:
+    def send_from_all_clients(self, message: object, **how: Unpack[CallOptions]) -> Deferred[FleetAnswer]:
         """Send a message to the server on every link, in the same way. The value is the number of links."""
         return self._send(Side.SERVER, message, {}, how)
 
     def send_to_server_from(
-        self,
-        client_name: str,
-        message: object,
-        **how: Unpack[CallOptions],
+        self, client_name: str, message: object, **how: Unpack[CallOptions]
     ) -> Deferred[FleetAnswer]:
         """Send a message to the server on every link of that client's name. The value is the number of links."""
         return self._send(Side.SERVER, message, {"client": client_name}, how)
@@ -106,16 +94,11 @@ class RepeaterFleet:
         """Send a message to every client of that name. The value is the number of links."""
         return self._send(Side.CLIENT, message, {"client": client_name}, how)
 
-    def active_clients(
-        self,
-        *,
-        most: int = 10_000,
-        **how: Unpack[CallOptions],
-    ) -> Deferred[FleetAnswer]:
+    def active_clients(self, *, most: int = 10_000, **how: Unpack[CallOptions]) -> Deferred[FleetAnswer]:
         """Ask for the names of the clients whose links have both sides up.
 
         Args:
-            most: how many names each node tells at most.
+            most: how many names each node returns at most.
             how: see above.
 
         Returns:
@@ -123,11 +106,7 @@ class RepeaterFleet:
         """
         return self._call("clients", {"most": most}, how)
 
-    def close_connection_from_client(
-        self,
-        client_name: str,
-        **how: Unpack[CallOptions],
-    ) -> Deferred[FleetAnswer]:
+    def close_connection_from_client(self, client_name: str, **how: Unpack[CallOptions]) -> Deferred[FleetAnswer]:
         """Close both sides of every link of that client's name. The value is the number of links."""
         return self._call("close", {"client": client_name}, how)
 
@@ -159,11 +138,7 @@ class RepeaterFleet:
     # -- how -------------------------------------------------------------------------------------------------
 
     def _send(
-        self,
-        side: Side,
-        message: object,
-        arguments: Mapping[str, Any],
-        how: CallOptions,
+        self, side: Side, message: object, arguments: Mapping[str, Any], how: CallOptions
     ) -> Deferred[FleetAnswer]:
         kind = self._to_client if side is Side.CLIENT else self._to_server
         try:
@@ -173,11 +148,7 @@ class RepeaterFleet:
         return self._call("send", {"to": side.value, **arguments}, how, payload)
 
     def _call(
-        self,
-        what: str,
-        arguments: Mapping[str, Any],
-        how: CallOptions,
-        payload: bytes = b"",
+        self, what: str, arguments: Mapping[str, Any], how: CallOptions, payload: bytes = b""
     ) -> Deferred[FleetAnswer]:
         timeout, nodes = how.get("timeout", USUAL), how.get("nodes")
         if not 0 < timeout <= LONGEST:

@@ -1,7 +1,7 @@
 """What a fleet is: repeaters on many nodes that act as one.
 
-A node is a process. Its repeaters enter the fleet, each under its ``repeater_name``: those of one name on all nodes
-belong together. A name that a client of one of them has is then unique among all of them, and a call reaches all.
+A node is a process. Its repeaters enter the fleet, each under its ``repeater_name``: those of one name, on all nodes,
+belong together. The name of a client is unique among all of them, and a call reaches all.
 `twisted_repeater.redis_fleet` has the fleet whose nodes meet at a Redis or Valkey.
 """
 
@@ -35,11 +35,11 @@ REPEATER = "repeater:"
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:
-    """What one node did of a call.
+    """What one node did when it was called.
 
     Attributes:
         node: the name of the node.
-        value: what the call has returned there; see the call.
+        value: the result; see the call.
         error: why the node did not do it, or that its answer did not come in time; ``None`` if it was done.
     """
 
@@ -50,12 +50,11 @@ class NodeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FleetAnswer:
-    """What each node did of a call.
+    """What each node did when it was called.
 
     Attributes:
-        id: names the call. With it the call can be repeated for the nodes that did not confirm; nodes that have done
-            it do not do it again.
-        nodes: an answer for each node that was to do it, by the name of the node.
+        id: names the call. Give it as ``call_id`` to repeat the call: nodes that have done it do not do it again.
+        nodes: an answer for each node that was to do it, in the order of their names.
         problem: why other nodes could not be asked; ``None`` if all were.
     """
 
@@ -70,18 +69,18 @@ class FleetAnswer:
 
     @property
     def done(self) -> dict[str, Any]:
-        """What the call has returned on each node that did it, by the name of the node."""
+        """The result of each node that did it, by the name of the node."""
         return {name: answer.value for name, answer in self.nodes.items() if answer.error is None}
 
     @property
     def failed(self) -> dict[str, str]:
-        """Why it is not known to be done, by the name of the node."""
+        """The error of each node that is not known to have done it, by the name of the node."""
         return {name: answer.error for name, answer in self.nodes.items() if answer.error is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """What a node says of itself, as new as its last renewal.
+    """What a node says of itself: four times in a lease.
 
     Attributes:
         name: its name.
@@ -194,7 +193,7 @@ class IEntry(Interface):
 
 
 class Entry(Protocol):
-    """See `IEntry`."""
+    """An `IEntry`, for type checkers."""
 
     @property
     def claims(self) -> NameClaims | None:
@@ -230,7 +229,7 @@ class IFleet(Interface):
 
 
 class Fleet(Protocol):
-    """See `IFleet`."""
+    """An `IFleet`, for type checkers."""
 
     @property
     def node(self) -> str:

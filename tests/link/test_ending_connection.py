@@ -222,6 +222,13 @@ class ClosingTests(SocketCase):
             await turn()
             self.clock.advance(ACKNOWLEDGED_POLL)
 
+    async def test_close_after_quiet(self) -> None:
+        """A peer that was quiet long enough before the close, and has taken everything, is not waited for again."""
+        self.patch(type(self.connection.outlet), "unacknowledged", lambda outlet: 0)
+        self.connection.was_quiet()
+        self.connection.close()
+        await self.own.seen.holds(LOST)
+
     async def test_close_while_peer_sends(self) -> None:
         """A peer that goes on sending doesn't lose what it was sent: what comes from it is read, and dropped."""
         self.connection.valve.close("lane")

@@ -42,9 +42,9 @@ class ChaosTests(TestCase):
 
     async def test_close(self) -> None:
         """With ``close`` no name is ever linked twice, and all names are free at the end."""
-        self.assertRegex(await self.chaos(seconds=12.0, policy="close", seed=1).run(), "^ok: ")
+        self.assertRegex(await self.chaos(seconds=8.0, policy="close", seed=1).run(), "^ok: ")
 
     async def test_keep(self) -> None:
         """With ``keep`` names that were linked twice without the engine are linked once when it is back."""
-        chaos = self.chaos(seconds=12.0, policy="keep", newcomers="alone", same_name="replace", seed=2)
+        chaos = self.chaos(seconds=8.0, policy="keep", newcomers="alone", same_name="replace", seed=2)
         self.assertRegex(await chaos.run(), "^ok: ")

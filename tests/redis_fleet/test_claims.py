@@ -374,6 +374,21 @@ class WithoutEngineTests(ClaimsCase):
         self.world.tick(2)
         self.all_free(site)
 
+    def test_comes_late(self) -> None:
+        """A claim that the engine gets when its node has asked anew is not done any more."""
+        (site,) = self.start_nodes(1)
+        self.comes_and_goes(site)
+        site.mode = Mode.SLOW
+        site.claim(ANN, 1)
+        self.world.tick(0.01)
+        site.lines[0].lose("cut")
+        site.cancel()
+        site.mode = Mode.FAST
+        self.world.tick(2)
+        self.assertEqual(len(self.world.late), 1)
+        self.world.come_late()
+        self.all_free(site)
+
     def test_freed_meanwhile(self) -> None:
         """A name that is released meanwhile is free when the engine is back, also if a release is on its way twice."""
         (site,) = self.start_nodes(1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
@@ -13,6 +15,7 @@ from twisted_repeater import DuplicateClient, SameName, dialects
 from twisted_repeater.fleet import Call, IEntry, IFleet, NodeAnswer
 from twisted_repeater.redis_fleet import NewcomersWithoutEngine, OnLeaseLost, RedisFleet
 from twisted_repeater.redis_fleet._engine import EngineError
+from twisted_repeater.redis_fleet._orders import Order
 
 from ..peers import LOST, Server, Sockets, World, hello
 from .engines import Engine, EngineCase
@@ -104,8 +107,20 @@ class NodeTests(FleetCase):
         await fleet.stop()
         self.assertEqual(fleet.problem, "it is stopped")
 
+    async def test_start_twice(self) -> None:
+        """To start twice is to start once; what was stopped is not started again, and no connection is left."""
+        engine = self.start_engine()
+        fleet, unused = self.fleet(engine, "a"), self.fleet(engine, "b")
+        for _ in range(2):
+            await fleet.start()
+        for each in (fleet, unused):
+            await each.stop()
+            with self.assertRaisesRegex(RuntimeError, "make another one"):
+                await each.start()
+        await self.until(lambda: engine.ask("INFO", "clients")["connected_clients"] == 1)  # that of the question
+
     async def test_engine_lost(self) -> None:
-        """That the engine is lost is told once, and once that it is back; a callback that fails does no harm."""
+        """It is told that the engine is lost, and once that it is back; a callback that fails does no harm."""
         engine = self.start_engine()
 
         def fail(problem: str | None) -> None:
@@ -122,9 +137,8 @@ class NodeTests(FleetCase):
             for node in nodes:
                 await node.when_member()
         for told in self.told.values():
-            self.assertEqual((told[0], told[-1]), (None, None))
-            self.assertNotIn(None, told[1:-1])
-            self.assertEqual(len(set(told)), len(told) - 1)
+            self.assertEqual((told[-1], None in told[:-1]), (None, True))
+            self.assertTrue(all(problem != following for problem, following in pairwise(told)), told)
         self.assertEqual({str(event["log_failure"].value) for event in logs if "log_failure" in event}, {"not now"})
         self.assertGreater(len(self.flushLoggedErrors(RuntimeError)), 0)
 
@@ -136,6 +150,14 @@ class NodeTests(FleetCase):
         self.assertEqual([(node.name, node.own) for node in nodes], [("a", False), ("b", True)])
         self.assertEqual(nodes[1].repeaters["edge-1"]["links"], 1)
         self.assertEqual(sorted(nodes[0].facts), ["host", "pid", "version"])
+
+    def test_told_once(self) -> None:
+        """What is wrong is told when it begins, not each time it is found again."""
+        told: list[str | None] = []
+        fleet = RedisFleet("redis://127.0.0.1", on_change=told.append, reactor=Clock())
+        for why in ("no route", "no route", "refused"):
+            fleet.unusable(why)
+        self.assertEqual((told, fleet.problem), (["no route", "refused"], "refused"))
 
     async def test_enter_twice(self) -> None:
         """Two repeaters of a process cannot have the same name in a fleet."""
@@ -220,6 +242,21 @@ class NameTests(FleetCase):
                 self.assertEqual(peer.seen[1:], [LOST])
             else:
                 await world.still_relays(client, peer)
+
+    async def test_lost(self) -> None:
+        """A client's link is closed when the engine says that another node has got its name."""
+        world = await self.node(self.start_engine(), "a")
+        client, _ = await world.linked("alice")
+        fleet: Any = world.repeater.fleet._fleet
+        ((key, name),) = fleet._claims._names.items()
+        await fleet._handle(Order("lost", {"key": key, "fence": name.fence}, b""))
+        await client.lost()
+
+    async def test_names_of_nobody(self) -> None:
+        """A name whose repeater this node does not have, any more, is given up without any ado."""
+        fleet = RedisFleet("redis://127.0.0.1", reactor=Clock())
+        await fleet._handle(Order("contest", {"key": "name:repeater%3Aedge:alice", "within": 1.0}, b""))
+        fleet._name_lost("name:repeater%3Aedge:alice")
 
     async def test_two_holders(self) -> None:
         """If two nodes have linked a name while they could not ask, one link is closed when they can again."""

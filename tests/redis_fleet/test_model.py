@@ -23,6 +23,7 @@ from .simulated import LEASE, Mode, World
 
 DEBIAN_PACKAGES = "redis-server"
 SITES = strategies.integers(0, 2)
+JUMPS = [-3_600_000, -5_000, 5_000, 3_600_000]
 KEYS = strategies.sampled_from(["a", "b"])
 
 
@@ -62,9 +63,11 @@ class Fleet(RuleBasedStateMachine):
 
     # -- clients ---------------------------------------------------------------------------------------------
 
-    @rule(site=SITES, key=KEYS, timeout=strategies.sampled_from([0.5, 5.0, 20.0]))
-    def claim(self, site: int, key: str, timeout: float) -> None:
-        """A client comes."""
+    @rule(site=SITES, key=KEYS, timeout=strategies.sampled_from([0.5, 5.0, 20.0]), saves=strategies.booleans())
+    def claim(self, site: int, key: str, timeout: float, saves: bool) -> None:
+        """A client comes. The engine may write its data to a disk just before."""
+        if saves:
+            self.world.save()
         self.world.sites[site].claim(self.kind + key, timeout)
 
     @rule(site=SITES, key=KEYS)
@@ -126,31 +129,19 @@ class Fleet(RuleBasedStateMachine):
 
     # -- the engine ------------------------------------------------------------------------------------------
 
-    @rule(keep=strategies.booleans(), saved=strategies.booleans())
-    def restart(self, keep: bool, saved: bool) -> None:
-        """The engine ends and starts."""
-        self.world.restart(keep, saved)
-
-    @rule()
-    def save(self) -> None:
-        """The engine writes its data to a disk."""
-        self.world.save()
-
-    @rule()
-    def flush(self) -> None:
-        """Somebody deletes everything."""
-        self.world.raw("FLUSHALL")
-        self.world.jump(0)
-
-    @rule()
-    def flush_scripts(self) -> None:
-        """Somebody deletes the scripts."""
-        self.world.raw("SCRIPT", "FLUSH")
-
-    @rule(milliseconds=strategies.sampled_from([-3_600_000, -5_000, 5_000, 3_600_000]))
-    def jump(self, milliseconds: int) -> None:
-        """Somebody sets the engine's clock."""
-        self.world.jump(milliseconds)
+    @rule(event=strategies.sampled_from(["flush", "scripts", "restart", "empty", "saved", *JUMPS]))
+    def engine(self, event: str | int) -> None:
+        """Somebody sets the engine's clock, deletes data or scripts, or restarts it, with data or without."""
+        world = self.world
+        if isinstance(event, int):
+            world.jump(event)
+        elif event == "flush":
+            world.raw("FLUSHALL")
+            world.jump(0)
+        elif event == "scripts":
+            world.raw("SCRIPT", "FLUSH")
+        else:
+            world.restart(keep=event == "restart", saved=event == "saved")
 
     # -- promises --------------------------------------------------------------------------------------------
 

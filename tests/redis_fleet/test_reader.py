@@ -142,7 +142,7 @@ class ReaderTests(WorldCase):
             self.site.mode = Mode.FAST
             self.world.flow()
         self.assertEqual(self.numbers(), [1, 2, 4, 2, 4])
-        self.assertEqual((self.missed, self.lines), (1, ["1 orders of other nodes came too late to be read"] * 2))
+        self.assertEqual((self.missed, self.lines), (1, ["1 calls of other nodes came too late to be read"] * 2))
 
     def test_poison(self) -> None:
         """An entry that is none of ours does no harm; only the first is logged."""

@@ -378,6 +378,18 @@ class EndTests(ServiceCase):
         self.assertEqual((service._drain_timeout(), signals), (0.5, [signal.SIGTERM]))
         self.assertEqual(service.everyone, [service.hosted["repeater"]])
 
+    async def test_hurried_by_a_node(self) -> None:
+        """A node of the fleet may hurry a drain under way; without a time its call changes nothing."""
+        service = self.start(self.service())
+        hosted = service.hosted["repeater"]
+        drained: list[float] = []
+        self.patch(hosted.repeater, "drain", drained.append)
+        service._signals.first = signal.SIGTERM
+        service._leaving[hosted] = None
+        for arguments in ({}, {"over": 1}):
+            await service.entry.call(Call("drain", arguments), timeout=5)
+        self.assertEqual(drained, [1])
+
     async def test_removed(self) -> None:
         """A repeater that was removed is drained; the end of the process waits for it, too."""
         one, two = "[repeater.a]\nLISTEN\nSERVER\n", "[repeater.b]\nLISTEN\nSERVER\n"

@@ -58,7 +58,7 @@ def drain(session: Session, options: argparse.Namespace) -> None:
         _finish(session, answer, _lines(answer, "drains: its links end in good order, then it ends"))
         return
     if options.over is not None:
-        raise Unusable("--over belongs to --node: `nodes` shows their names")
+        raise Unusable("--over needs --node NAME: `nodes` lists the names")
     session.print(session.administration.post("drain"), ["the process drains: links end in good order, then it ends"])
 
 

@@ -55,7 +55,7 @@ class EngineAddress:
                 ``rediss://:password@host/0?ca=/etc/redis/ca.pem``. In a password, write ``%2F`` for a slash, and so on.
 
         Raises:
-            ValueError: it is none. The error says why, and has nothing of the text that could be a password.
+            ValueError: it is not an address. The error says why, and shows no part that could be a password.
         """
         try:
             parts = urlsplit(text)

@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from .._text import text_of
 from .._types import Reactor
 from ..errors import DuplicateClient, FleetUnavailable, Replaced
 from ..model import SameName, Side
@@ -330,7 +331,7 @@ class Claims:
                 log.failure("the engine has answered something odd")
             self._turn += 1
             self._connected = False
-            node.connection.abort()  # when there is another one, it is known what to do with names in doubt
+            node.connection.abort(text_of(error))  # with the next one, it is known what to do with names in doubt
             for _, name, _, _ in batch:
                 name.in_doubt = True
                 name.answer(None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -15,17 +15,7 @@ from zope.interface import implementer
 from .._alone import facts, in_time, infos, new_id, unknown_nodes
 from .._text import text_of
 from .._types import Reactor
-from ..fleet import (
-    Call,
-    Entrant,
-    Entry,
-    FleetAnswer,
-    IEntry,
-    IFleet,
-    NameClaims,
-    NodeAnswer,
-    NodeInfo,
-)
+from ..fleet import Call, Entrant, Entry, FleetAnswer, IEntry, IFleet, NameClaims, NodeAnswer, NodeInfo
 from ..model import SameName
 from ._address import EngineAddress
 from ._claims import Claims
@@ -44,7 +34,7 @@ __all__ = ["RedisFleet"]
 log: Logger = Logger()
 
 OnChange = Callable[[str | None], object]
-"""Called with why the fleet cannot be asked, or with ``None``, when it can be asked again."""
+"""Called with why the fleet cannot be asked, or with ``None`` when it can be."""
 
 
 @implementer(IFleet)
@@ -60,12 +50,12 @@ class RedisFleet:
             ``unix:///path``.
         name: the name of the fleet. Several can share an engine.
         node: the name of this node, which no other node has; by default made of the host's name and the process's id.
-        lease: for how many seconds the others trust that this node is there, without a sign of it.
+        lease: for how many seconds the others believe that this node is there without a sign of it.
         on_lease_lost: what becomes of links whose names may belong to others, because the lease could not be renewed.
         newcomers: what becomes of newcomers while the engine cannot be asked.
         timeout: how many seconds the engine may take to answer.
-        on_change: called with why the fleet cannot be asked, each time when that begins; and with ``None`` when it can
-            be asked again.
+        on_change: called with ``None`` when the node has become a member, and with the reason when the fleet cannot be
+            asked any more, or the reason changes.
         reactor: the global one by default.
 
     Raises:
@@ -103,6 +93,8 @@ class RedisFleet:
         self._entrants: dict[str, Entrant] = {}
         self._on_change = on_change
         self._problem: str | None = "it is not started"
+        self._is_started = False
+        self._is_stopped = False
         self._waiting: list[Deferred[None]] = []
         unique = settings.on_lease_lost is OnLeaseLost.CLOSE and settings.newcomers is NewcomersWithoutEngine.REFUSE
         self.fence: Callable[[], bool] | None = self._holds if unique else None
@@ -123,9 +115,14 @@ class RedisFleet:
     def start(self) -> Deferred[None]:
         """Connect to the engine, and stay connected. Fires when this node is a member.
 
-        While the engine cannot be reached it does not fire, and the node goes on trying.
+        While the engine cannot be reached it does not fire, and the node goes on trying. To start twice is to start
+        once. Fails with `RuntimeError` if the fleet was stopped: make another one.
         """
-        self._node.start()
+        if self._is_stopped:
+            return fail(RuntimeError("a fleet that was stopped cannot be started again: make another one"))
+        if not self._is_started:
+            self._is_started = True
+            self._node.start()
         return self.when_member()
 
     def when_member(self) -> Deferred[None]:
@@ -143,6 +140,7 @@ class RedisFleet:
         Call it when the repeaters are shut down.
         """
         self._problem = "it is stopped"
+        self._is_stopped = True
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -213,7 +211,7 @@ class RedisFleet:
             answers[answer.node] = answer
         if problem is None:
             answers |= unknown_nodes(nodes, answers)
-        return FleetAnswer(call_id, answers, problem)
+        return FleetAnswer(call_id, dict(sorted(answers.items())), problem)
 
     def _own_answer(self, outcome: Mapping[str, Any]) -> NodeAnswer:
         return NodeAnswer(self.node, outcome.get("value"), outcome.get("error"))

@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from .._text import text_of
 from .._types import Reactor
 from ._engine import Connection, EngineError, Facts
 from ._node import Node
@@ -84,10 +85,10 @@ class Reader:
     async def _read(self) -> None:
         try:
             await self._read_on()
-        except EngineError:
-            self._connection.abort()
+        except EngineError as error:
+            self._connection.abort(text_of(error))
         except Exception:
-            log.failure("the orders of other nodes cannot be read")
+            log.failure("the calls of other nodes cannot be read")
             self._connection.abort()
 
     async def _read_on(self) -> None:
@@ -121,14 +122,14 @@ class Reader:
             self._take(header, entry[b"payload"], self._reactor.seconds() + self._offset - given)
         except Exception:
             if not self._logged:
-                log.failure("an order of another node cannot be read; further ones are not logged")
+                log.failure("a call of another node cannot be read; further ones are not logged")
             self._logged = True
 
     def _count(self, which: str, number: int) -> None:
         before = self._numbers.get(which, number - 1)
         self._numbers[which] = number
         if number > before + 1:
-            log.warn("{count} orders of other nodes came too late to be read", count=number - before - 1)
+            log.warn("{count} calls of other nodes came too late to be read", count=number - before - 1)
             if which == "inbox":
                 self._missed()
 

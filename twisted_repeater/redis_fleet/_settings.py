@@ -45,7 +45,7 @@ class FleetSettings:
         address: where the engine is.
         fleet: the name of the fleet: nodes of the same one belong together.
         node: the name of this node, which no other node has.
-        lease: for how many seconds a node is trusted to be there without a sign of it.
+        lease: for how many seconds a node is believed to be there without a sign of it.
         on_lease_lost: what becomes of links if the lease could not be renewed.
         newcomers: what becomes of newcomers while the engine cannot be asked.
         timeout: how many seconds the engine may take to answer.
