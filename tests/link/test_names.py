@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._link.names import FREE, LONGEST_PAUSE, QUIET, REMEMBERED, Names
-from twisted_repeater.errors import ClientGone, ConnectingError, DuplicateClient, FleetUnavailable, Replaced
+from twisted_repeater.errors import ClientGone, ConnectingError, DuplicateClient, FleetUnavailable, NameLost, Replaced
 from twisted_repeater.model import SameName
 
 
@@ -577,6 +577,14 @@ class FleetTests(FleetCase):
         self.claims.asked[0].callback(None)
         self.successResultOf(taken)
         self.assertEqual((self.names.of("ann"), self.claims.held), ([ann], {"ann": 1}))
+
+    def test_lost(self) -> None:
+        """If another node gets a name, its pair makes way, with the reason; if all names are lost, each pair does."""
+        ann, bob, why = self.holder(), self.holder("bob"), NameLost("another node has the name")
+        self.names.lose(why, "ann")
+        self.assertEqual(self.ended, [(ann, why)])
+        self.names.lose(why)
+        self.assertEqual(self.ended[1:], [(ann, why), (bob, why)])
 
     def test_not_given(self) -> None:
         """If the fleet does not give the name, the newcomer is refused with the reason; a label needs no fleet."""
