@@ -56,6 +56,11 @@ class Node:
         self.program = Program(*ENDS_WITH_US, *command, cwd=str(ROOT), env=environment())
         self._case.addCleanup(self.program.kill)
 
+    def accepts(self) -> bool:
+        """Return whether it accepts clients. HAProxy takes a server for up before it has looked."""
+        with closing(socket.socket()) as client:
+            return not client.connect_ex(("127.0.0.1", self.port))
+
 
 class RollingCase(RealCase):
     """A test case with a server, three nodes, HAProxy before them, and clients."""
@@ -105,7 +110,8 @@ class RollingCase(RealCase):
         return {row["svname"]: row["status"] for row in rows if row["svname"].startswith("node")}
 
     async def all_up(self) -> None:
-        """Wait until all nodes are ready, by HAProxy's own checks."""
+        """Wait until all nodes are ready: they accept clients, and HAProxy finds it, too."""
+        await self.until(lambda: all(node.accepts() for node in self.nodes), self.said)
         await self.until(lambda: set(self.states().values()) == {"UP"}, self.said)
 
     async def served(self) -> None:
