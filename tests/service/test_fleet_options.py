@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -13,6 +12,7 @@ from twisted_repeater.service.fleet_options import FLEET, check_engine, fleet_ar
 from twisted_repeater.service.option import Option
 
 from ..modules import missing
+from .written import written
 
 ENGINE = "redis://127.0.0.1:6379"
 
@@ -37,14 +37,6 @@ def wrong(*given: str, **options: Any) -> list[tuple[str, str]]:
 
 class ReadTests(SynchronousTestCase):
     """How the value of each option is read."""
-
-    def file(self, data: bytes, mode: int = 0o600) -> str:
-        """Write a file."""
-        path: str = self.mktemp()
-        with open(path, "wb") as file:
-            file.write(data)
-        os.chmod(path, mode)
-        return path
 
     def assert_wrong(self, name: str, text: str, reason: str) -> None:
         """A value is refused with this reason."""
@@ -79,10 +71,10 @@ class ReadTests(SynchronousTestCase):
 
     def test_password(self) -> None:
         """A password is one line of any characters, in a file that nobody else may read."""
-        self.assertEqual(read("fleet-password-file", self.file("pä ss:/@\n".encode())), "pä ss:/@")
+        self.assertEqual(read("fleet-password-file", written(self, "pä ss:/@\n".encode())), "pä ss:/@")
         for data in (b"", b"\n", b"one\ntwo", b"\xff", b"x" * 5000):
-            self.assert_wrong("fleet-password-file", self.file(data), "must have one line with a password")
-        self.assert_wrong("fleet-password-file", self.file(b"secret", 0o644), "chmod 600")
+            self.assert_wrong("fleet-password-file", written(self, data), "must have one line with a password")
+        self.assert_wrong("fleet-password-file", written(self, b"secret", 0o644), "chmod 600")
 
     def test_choices(self) -> None:
         """A policy that there is not is refused, with those that there are."""

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.service.admin.token_file import MIN_TOKEN, needs_token, read_token
 
+from ..written import written
+
 TOKEN = "0123456789abcdef"
 
 
@@ -39,19 +41,11 @@ class NeedsTests(SynchronousTestCase):
 class ReadTests(SynchronousTestCase):
     """How it is read."""
 
-    def write(self, data: bytes, mode: int = 0o600) -> str:
-        """Write a file."""
-        path: str = self.mktemp()
-        with open(path, "wb") as file:
-            file.write(data)
-        os.chmod(path, mode)
-        return path
-
     def test_read(self) -> None:
         """The token is what stands on the line."""
         for data in (TOKEN.encode(), f" {TOKEN}\n".encode()):
             for mode in (0o600, 0o440):
-                self.assertEqual(read_token(self.write(data, mode)), TOKEN)
+                self.assertEqual(read_token(written(self, data, mode)), TOKEN)
 
     def test_refused(self) -> None:
         """What cannot be a token, and what others may read, is refused with the reason."""
@@ -59,13 +53,13 @@ class ReadTests(SynchronousTestCase):
         os.mkfifo(pipe, 0o600)
         os.mkdir(directory)
         for path, reason in (
-            (self.write(b""), f"at least {MIN_TOKEN}"),
-            (self.write(b"\n"), f"at least {MIN_TOKEN}"),
-            (self.write(TOKEN.encode()[1:]), f"at least {MIN_TOKEN}"),
-            (self.write(b"0123456789 abcdef"), "without spaces"),
-            (self.write(b"\xff" * 20), "without spaces"),
-            (self.write(b"x" * 5000), "without spaces"),
-            (self.write(TOKEN.encode(), 0o604), "run chmod 600"),
+            (written(self, b""), f"at least {MIN_TOKEN}"),
+            (written(self, b"\n"), f"at least {MIN_TOKEN}"),
+            (written(self, TOKEN.encode()[1:]), f"at least {MIN_TOKEN}"),
+            (written(self, b"0123456789 abcdef"), "without spaces"),
+            (written(self, b"\xff" * 20), "without spaces"),
+            (written(self, b"x" * 5000), "without spaces"),
+            (written(self, TOKEN.encode(), 0o604), "run chmod 600"),
             (pipe, "must be a file, not"),
             (directory, "Is a directory"),
             ("/nowhere", "No such file"),
