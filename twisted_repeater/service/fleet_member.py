@@ -32,7 +32,7 @@ class FleetProcess(Protocol):
         """All its repeaters, also those that are drained."""
 
     def drain_over(self, over: float | None, /) -> None:
-        """Drain the process, unless it is being drained."""
+        """Drain the process. If it is being drained, a shorter time hurries that."""
 
 
 class FleetMember:

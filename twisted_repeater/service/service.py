@@ -242,8 +242,8 @@ class RepeaterService(Service):
     def drain_over(self, over: float | None) -> None:
         """See `FleetProcess`."""
         if self._signals.first:  # a second signal would abort
-            if over is not None:
-                for hosted in self._leaving:
+            for hosted in self._leaving:
+                if over is not None and hosted.bound:
                     hosted.repeater.drain(over)
         else:
             self._over = over
