@@ -16,7 +16,19 @@ from zope.interface import implementer
 
 from ._text import text_of
 from ._types import Reactor
-from .fleet import REPEATER, Call, Entrant, Entry, FleetAnswer, IEntry, IFleet, NameClaims, NodeAnswer, NodeInfo
+from .fleet import (
+    NO_ANSWER,
+    REPEATER,
+    Call,
+    Entrant,
+    Entry,
+    FleetAnswer,
+    IEntry,
+    IFleet,
+    NameClaims,
+    NodeAnswer,
+    NodeInfo,
+)
 
 __all__ = ["Alone", "answer_of", "facts", "in_time", "infos", "new_id", "unknown_nodes"]
 
@@ -25,9 +37,6 @@ ALONE = "this process"
 
 REMEMBERED = 1000
 """How many calls a process remembers that belongs to no fleet."""
-
-NO_ANSWER = "no answer in time"
-"""The error of a node whose answer did not come."""
 
 
 @implementer(IFleet)

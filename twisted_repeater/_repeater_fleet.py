@@ -14,13 +14,10 @@ from ._link.factory import Links
 from ._link.link import Link
 from .dialects.message_types import MessageType
 from .errors import MarshalingError, NameLost
-from .fleet import Call, Entry, Fleet, FleetAnswer, NodeInfo
+from .fleet import LONGEST, Call, Entry, Fleet, FleetAnswer, NodeInfo
 from .model import SameName, Side
 
 __all__ = ["CallOptions", "RepeaterEntrant", "RepeaterFleet"]
-
-LONGEST = 60.0
-"""How many seconds a call may take at most."""
 
 USUAL = 5.0
 """For how many seconds a call waits for answers, by default."""

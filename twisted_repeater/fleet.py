@@ -32,6 +32,12 @@ __all__ = [
 REPEATER = "repeater:"
 """The names of entrants that are repeaters begin with this."""
 
+LONGEST = 60.0
+"""How many seconds a call may take at most."""
+
+NO_ANSWER = "no answer in time"
+"""The error of a node whose answer did not come."""
+
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:

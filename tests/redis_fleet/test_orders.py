@@ -6,10 +6,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from twisted_repeater.fleet import LONGEST
 from twisted_repeater.redis_fleet._engine import EngineError
 from twisted_repeater.redis_fleet._orders import (
     LARGEST,
-    LONGEST,
     NOT_REACHED,
     REMEMBERED,
     REMEMBERED_BYTES,

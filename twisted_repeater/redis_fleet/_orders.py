@@ -20,6 +20,7 @@ from twisted.logger import Logger
 
 from .._text import text_of
 from .._types import Reactor
+from ..fleet import LONGEST, NO_ANSWER
 from ._engine import EngineError
 from ._node import Node
 from ._reader import Reader
@@ -28,9 +29,6 @@ from ._scripts import ORDER
 __all__ = ["NOT_REACHED", "Answer", "Order", "Orders"]
 
 log: Logger = Logger()
-
-LONGEST = 60.0
-"""How many seconds an order may take at most; orders are kept for as long."""
 
 LARGEST = 1024 * 1024
 """How many bytes may belong to an order, or to an answer: the engine and each node hold them in memory."""
@@ -94,7 +92,7 @@ class _Call:
 
     def outcome(self) -> list[Answer]:
         """Return an answer for each node that was to answer."""
-        missing = {"error": "no answer in time"}
+        missing = {"error": NO_ANSWER}
         answers = ((each, name, self.answers.get(each, missing)) for each, name in (self.names or {}).items())
         return [Answer(name, each, **got) for each, name, got in answers]
 
@@ -271,7 +269,7 @@ class Orders:
     async def _send(self, header: dict[str, Any], payload: bytes, how: str, who: Collection[str]) -> dict[str, str]:
         node = self._node
         keys = node.keys("state", "nodes", "names")
-        kept = round(LONGEST * 1000)
+        kept = round(LONGEST * 1000)  # an order is kept for as long as it may take
         answer = await node.run(ORDER, keys, node.settings.prefix, json.dumps(header), payload, kept, how, *who)
         texts = [text.decode() for text in answer[1]]
         return dict(zip(texts[::2], texts[1::2], strict=True))
