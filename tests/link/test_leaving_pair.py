@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from twisted_repeater import DO_NOTHING, Dialect, dialects
+from twisted_repeater import DO_NOTHING, PASS_ON, Dialect, dialects
 from twisted_repeater._link.link import pair_of
 from twisted_repeater.errors import RepeaterClosed
 
@@ -81,6 +81,20 @@ class LeavingTests(MemoryCase):
         self.assertFalse(self.pair.closing)
         self.pass_time(0.7)
         self.assertTrue(self.pair.closing)
+
+    def test_closed_meanwhile(self) -> None:
+        """A link that is closed while its client is awaited still delivers what the client has sent."""
+        verdict: Deferred[Any] = Deferred()
+        self.link(to_server_filter=lambda message, link: verdict)
+        self.pair.leave()
+        self.ann.send(b"late")
+        self.pair.close()
+        self.pass_time(1.5)
+        self.assertFalse(self.pair.client.lost or self.server.stream_ended)
+        verdict.callback(PASS_ON)
+        self.running.advance(0)
+        self.server.expect(b"late")
+        self.assertTrue(self.server.stream_ended)
 
     def test_server_ends(self) -> None:
         """If the server ends its stream, what the client still sends reaches it all the same."""
