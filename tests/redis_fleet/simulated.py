@@ -26,8 +26,9 @@ from twisted_repeater.redis_fleet._address import EngineAddress
 from twisted_repeater.redis_fleet._claims import Claims
 from twisted_repeater.redis_fleet._engine import EngineError, Facts
 from twisted_repeater.redis_fleet._node import Node
+from twisted_repeater.redis_fleet._order_scripts import NOW, READ
 from twisted_repeater.redis_fleet._orders import Order, Orders
-from twisted_repeater.redis_fleet._scripts import NOW, RENEW
+from twisted_repeater.redis_fleet._scripts import RENEW
 from twisted_repeater.redis_fleet._settings import FleetSettings, OnLeaseLost
 
 __all__ = ["LEASE", "PREFIX", "Mode", "Site", "World"]
@@ -39,7 +40,7 @@ LEASE = 4.0
 STEP = 0.5
 """Seconds by which time goes on at most before everybody looks."""
 PREFIX = "{twisted_repeater:main}:"
-QUIET = {RENEW._hash, NOW._hash}
+QUIET = {RENEW._hash, NOW._hash, READ._hash}
 """Scripts that give no orders."""
 RETRY = 0.3
 """Seconds between two attempts of a node to connect."""

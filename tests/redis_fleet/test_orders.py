@@ -14,11 +14,12 @@ from twisted_repeater.redis_fleet._orders import (
     REMEMBERED,
     REMEMBERED_BYTES,
     REMEMBERED_FOR,
+    UNREAD,
     Answer,
     Order,
 )
 
-from .simulated import Mode, Site
+from .simulated import PREFIX, Mode, Site
 from .world_case import WorldCase
 
 DEBIAN_PACKAGES = "redis-server"
@@ -39,7 +40,7 @@ class OrdersCase(WorldCase):
         """Return what answers orders to a node."""
 
         async def answer(order: Order) -> Any:
-            return [site.node.settings.node, order.what, order.arguments, order.payload.decode()]
+            return [site.node.settings.node, order.what, order.arguments, order.payload[:9].decode()]
 
         return answer
 
@@ -171,6 +172,53 @@ class CallTests(OrdersCase):
             waits.callback("late")
         self.world.flow()
         self.assertEqual(self.seen(), [[], ["count"], ["count"]])
+
+
+class UnreadTests(OrdersCase):
+    """A node that does not read."""
+
+    def memory(self) -> int:
+        """Return how many bytes of orders the engine has."""
+        found = self.world.raw("KEYS", PREFIX + "*")
+        return sum(self.world.raw("MEMORY", "USAGE", key) for key in found if self.world.raw("TYPE", key) == b"stream")
+
+    def test_full(self) -> None:
+        """It gets no more than some bytes; the caller hears that at once, and the others go on."""
+        self.third.lines[1].stop()  # it renews its lease, but reads nothing
+        for _ in range(UNREAD // LARGEST - 1):
+            self.call(self.first, payload=bytes(LARGEST))
+            self.world.tick(0.1)
+        self.assertLess(self.memory(), 1.5 * UNREAD)
+        for _ in range(4):
+            answers = self.outcome(self.call(self.first, payload=bytes(LARGEST)))
+            self.assertEqual(answers["node 1"][:2], ["node 1", "count"])
+            self.assertRegex(answers["node 2"], "32 MiB of calls wait for the node 'node 2', .*or end the node")
+        self.assertLess(self.memory(), 1.5 * UNREAD)
+        self.assertEqual(len(self.seen()[1]), UNREAD // LARGEST + 3)
+        (answer,) = self.successResultOf(
+            self.call(self.first, to=[self.third.node.incarnation], payload=bytes(LARGEST))
+        )
+        self.assertEqual((answer.node, answer.kind), ("node 2", ""))
+
+    def test_answers(self) -> None:
+        """Answers to a node that gets many large ones at once wait until it has read others."""
+
+        async def says_much(order: Order) -> Any:
+            return "x" * (LARGEST - 100)
+
+        self.second.does = says_much
+        self.first.mode = Mode.SLOW
+        with self.world.at(self.first):
+            calls = [
+                Deferred.fromCoroutine(self.first.orders.call("count", {}, only=["node 1"], timeout=30.0))
+                for _ in range(UNREAD // LARGEST + 2)
+            ]
+        while self.first.lines[0].requests:
+            self.first.lines[0].step()
+        self.world.flow()
+        self.first.mode = Mode.FAST
+        self.world.tick(1.0)
+        self.assertEqual({len(self.outcome(called)["node 1"]) for called in calls}, {LARGEST - 100})
 
 
 class RepeatTests(OrdersCase):

@@ -8,7 +8,7 @@ from unittest import mock
 from twisted.internet.defer import Deferred
 
 from twisted_repeater.redis_fleet import _reader
-from twisted_repeater.redis_fleet._reader import READ_AT_ONCE
+from twisted_repeater.redis_fleet._reader import NOTED, READ_AT_ONCE
 
 from ..logged import lines_logged
 from .simulated import PREFIX, Mode
@@ -75,6 +75,8 @@ class ReaderTests(WorldCase):
         self.world.jump(-7_200_000)
         self.world.tick(2)
         self.give(3)
+        self.site.clock.rightNow -= 3600
+        self.give(4)
         self.assertTrue(all(abs(age) < 0.6 for _, _, age in self.taken), self.taken)
 
     def test_in_order(self) -> None:
@@ -145,15 +147,40 @@ class ReaderTests(WorldCase):
         self.assertEqual((self.missed, self.lines), (1, ["1 calls of other nodes came too late to be read"] * 2))
 
     def test_poison(self) -> None:
-        """An entry that is none of ours does no harm; only the first is logged."""
-        inbox = PREFIX + "inbox:" + self.site.node.incarnation
-        self.world.raw("XADD", inbox, "9999999999999-1", "x", "y")
-        self.world.raw("XADD", inbox, "9999999999999-2", "number", "1", "header", "{", "payload", "")
-        self.world.changes += 1
-        self.world.flow()
-        self.world.raw("DEL", inbox)
+        """An entry that is none of ours does no harm, also if its id is ahead; each node logs only the first."""
+        for inbox, stream in ((True, "inbox:" + self.site.node.incarnation), (False, "all")):
+            self.world.raw("XADD", PREFIX + stream, "9999999999999-1", "x", "y")
+            self.world.raw("XADD", PREFIX + stream, "9999999999999-2", "number", "1", "header", "{", "payload", "")
+            self.world.changes += 1
+            self.world.flow()
+            self.give(1, inbox)
+            self.give(2, inbox)
+        self.assertEqual((self.numbers(), len(self.flushLoggedErrors())), ([1, 2, 1, 2], 2))
+
+    def test_poison_at_once(self) -> None:
+        """If orders follow such an entry before it is read, it is gone, and they are read."""
+        self.site.mode = Mode.SLOW
+        self.world.raw("XADD", PREFIX + "all", "9999999999999-1", "x", "y")
         self.give(1, inbox=False)
-        self.assertEqual((self.numbers(), len(self.flushLoggedErrors())), ([1], 1))
+        self.site.mode = Mode.FAST
+        self.world.flow()
+        self.assertEqual(self.numbers(), [1])
+
+    def test_forgotten(self) -> None:
+        """What was read is forgotten by the engine after some bytes; what belongs to an earlier incarnation is not."""
+        inbox = PREFIX + "inbox:" + self.site.node.incarnation
+        for number in range(3):
+            self.give(number, payload="x" * (NOTED // 2))
+        self.assertEqual((self.numbers(), self.world.raw("XLEN", inbox)), ([0, 1, 2], 2))
+        with mock.patch.object(self.site.node, "run", side_effect=self.joins_again):
+            self.give(3, payload="x" * NOTED)
+        self.assertEqual(self.site.orders._reader._last["inbox"], "before")
+
+    async def joins_again(self, *words: Any) -> list[bytes]:
+        """The node joins again while the engine is told what was read."""
+        reader = self.site.orders._reader
+        reader._inbox, reader._last["inbox"] = "new", "before"
+        return [b"ok", b"0-0", b"0-0"]
 
     def test_broken(self) -> None:
         """If the engine answers something that nobody understands, that is logged, and it is asked again later."""

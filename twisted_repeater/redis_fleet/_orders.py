@@ -16,6 +16,7 @@ from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from .._text import text_of
@@ -23,8 +24,8 @@ from .._types import Reactor
 from ..fleet import LONGEST, NO_ANSWER
 from ._engine import EngineError
 from ._node import Node
+from ._order_scripts import ORDER
 from ._reader import Reader
-from ._scripts import ORDER
 
 __all__ = ["NOT_REACHED", "Answer", "Order", "Orders"]
 
@@ -32,6 +33,12 @@ log: Logger = Logger()
 
 LARGEST = 1024 * 1024
 """How many bytes may belong to an order, or to an answer: the engine and each node hold them in memory."""
+
+UNREAD = 32 * 1024 * 1024
+"""How many bytes of orders and answers may wait in the engine for a node that does not read them."""
+
+AGAIN = 0.1
+"""How many seconds pass before an answer is sent again to a node that does not read."""
 
 REMEMBERED = 10_000
 """How many orders a node remembers that it has carried out."""
@@ -82,6 +89,8 @@ class _Call:
 
     names: dict[str, str] | None = None
     """The names of the nodes that are to answer, by incarnation."""
+    full: dict[str, str] = field(default_factory=dict)
+    """The names of the nodes that did not get the order, because they do not read."""
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     done: Deferred[None] = field(default_factory=Deferred)
 
@@ -94,7 +103,9 @@ class _Call:
         """Return an answer for each node that was to answer."""
         missing = {"error": NO_ANSWER}
         answers = ((each, name, self.answers.get(each, missing)) for each, name in (self.names or {}).items())
-        return [Answer(name, each, **got) for each, name, got in answers]
+        return [Answer(name, each, **got) for each, name, got in answers] + [
+            Answer(name, each, error=_does_not_read(name)) for each, name in self.full.items()
+        ]
 
 
 @dataclass(slots=True)
@@ -163,8 +174,8 @@ class Orders:
         if sender is None:  # it comes from the engine itself, and nobody waits for an answer
             Deferred.fromCoroutine(self._outcome(order))
         elif order.left > 0:
-            caller, call = sender, header["call"]
-            self._once(header["id"], order).addCallback(lambda outcome: self._reply(outcome, caller, call))
+            caller, call, until = sender, header["call"], self._reactor.seconds() + order.left
+            self._once(header["id"], order).addCallback(lambda outcome: self._reply(outcome, caller, call, until))
 
     def once(self, number: str, order: Order) -> Deferred[Mapping[str, Any]]:
         """Carry an order out here, unless that was done; fire with its ``value``, or its ``error`` and its ``kind``."""
@@ -203,10 +214,18 @@ class Orders:
             outcome = json.dumps({"error": text_of(error), "kind": type(error).__name__}).encode()
         return outcome
 
-    def _reply(self, outcome: bytes, caller: str, call: int) -> None:
-        header = {"what": "answer", "call": call, "from": self._node.incarnation}
-        sent = Deferred.fromCoroutine(self._send(header, outcome, "incarnations", [caller]))
+    def _reply(self, outcome: bytes, caller: str, call: int, until: float) -> None:
+        sent = Deferred.fromCoroutine(self._answer(outcome, caller, call, until))
         sent.addErrback(lambda failure: failure.trap(EngineError))  # the caller sees that no answer comes
+
+    async def _answer(self, outcome: bytes, caller: str, call: int, until: float) -> None:
+        """Send an answer. If a caller gets many large ones at once, some wait until it has read others."""
+        header = {"what": "answer", "call": call, "from": self._node.incarnation}
+        while True:
+            _, full = await self._send(header, outcome, "incarnations", [caller])
+            if not full or self._reactor.seconds() >= until:
+                return
+            await deferLater(self._reactor, AGAIN)
 
     def _forget(self) -> None:
         """Forget the oldest work, if there is much, or if it is long ago."""
@@ -258,18 +277,31 @@ class Orders:
         call = self._calls[this] = _Call()
         who = ("incarnations", to) if to is not None else ("all", ()) if only is None else ("names", only)
         try:
-            call.names = await self._send({**header, "arguments": arguments}, payload, *who)
+            call.names, call.full = await self._send({**header, "arguments": arguments}, payload, *who)
             call.look()
             await call.done.addTimeout(timeout, self._reactor, lambda *_: None)
         finally:
             del self._calls[this]
-        gone = (each for each in to or () if each != own and each not in call.names)
+        gone = (each for each in to or () if each != own and each not in call.names and each not in call.full)
         return call.outcome() + [Answer("", each, None, "it has left the fleet", NOT_REACHED) for each in gone]
 
-    async def _send(self, header: dict[str, Any], payload: bytes, how: str, who: Collection[str]) -> dict[str, str]:
-        node = self._node
-        keys = node.keys("state", "nodes", "names")
+    async def _send(
+        self, header: dict[str, Any], payload: bytes, how: str, who: Collection[str]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the names of the nodes that get an order, and of those that do not read, by their incarnations."""
+        keys = self._node.keys("state", "nodes", "names")
         kept = round(LONGEST * 1000)  # an order is kept for as long as it may take
-        answer = await node.run(ORDER, keys, node.settings.prefix, json.dumps(header), payload, kept, how, *who)
-        texts = [text.decode() for text in answer[1]]
-        return dict(zip(texts[::2], texts[1::2], strict=True))
+        _, reached, full = await self._node.run(ORDER, keys, json.dumps(header), payload, kept, UNREAD, how, *who)
+        return _names(reached), _names(full)
+
+
+def _names(texts: list[bytes]) -> dict[str, str]:
+    words = [text.decode() for text in texts]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _does_not_read(node: str) -> str:
+    return (
+        f"{UNREAD // 1024**2} MiB of calls wait for the node {node!r}, and it gets no more: it stands still, or is too "
+        "slow. Repeat the call with its id when the node goes on, or end the node"
+    )

@@ -2,7 +2,8 @@
 
 It has a connection of its own, because it waits there. It reads from where it left off, so a connection that was lost
 loses no order. The orders of both streams are handed over in the order in which they were given. The engine keeps
-orders for a limited time only; whoever reads too late is told that some were missed.
+orders for a limited time only; whoever reads too late is told that some were missed. From time to time the reader says
+what it has read, so that the engine can forget that, and gives a node no more than it reads.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .._text import text_of
 from .._types import Reactor
 from ._engine import Connection, EngineError, Facts
 from ._node import Node
-from ._scripts import NOW
+from ._order_scripts import NOW, READ
 
 __all__ = ["Reader"]
 
@@ -26,6 +27,9 @@ log: Logger = Logger()
 
 READ_AT_ONCE = 16
 """How many orders are read from a stream at once: few, because each may be large."""
+
+NOTED = 1024 * 1024
+"""After how many bytes the engine is told what was read."""
 
 
 class Reader:
@@ -57,6 +61,10 @@ class Reader:
         self._last = {"all": "0-0", "inbox": "0-0"}
         self._numbers: dict[str, int] = {}
         """The number of the last order of each stream."""
+        self._bytes: dict[str, int | str] = {}
+        """How many bytes were given to each stream, up to its last order."""
+        self._unnoted = 0
+        """How many bytes were read that the engine does not know of."""
         self._offset = 0.0
         """By how much the fleet's clock is ahead of the reactor's, in seconds."""
         self._measured = float("-inf")
@@ -67,6 +75,8 @@ class Reader:
         first, self._inbox = not self._inbox, self._node.incarnation
         self._last = {"all": last.decode(), "inbox": "0-0"}
         self._numbers = {"inbox": 0}
+        self._bytes = {"all": "", "inbox": 0}
+        self._unnoted = 0
         self._logged = False
         if first:
             self._connection.start()
@@ -95,7 +105,7 @@ class Reader:
         inbox = self._inbox
         streams = dict(zip(self._node.keys("all", f"inbox:{inbox}"), ("all", "inbox"), strict=True))
         words = ("XREAD", "COUNT", READ_AT_ONCE, "BLOCK", round(self._wait * 1000), "STREAMS", *streams)
-        while True:
+        while inbox == self._inbox:
             found = await self._connection.call(*words, *(self._last[which] for which in streams.values()))
             self._node.look()
             if found:
@@ -104,22 +114,39 @@ class Reader:
                 if inbox != self._inbox:
                     return  # the orders were for an earlier incarnation
                 self._hand_over(streams[stream], *entry)
+            if self._unnoted >= NOTED:
+                await self._note()
 
     async def _measure(self) -> None:
         """Look at the fleet's clock, unless that was done lately."""
-        if self._reactor.seconds() - self._measured > self._wait:
+        if not 0 <= self._reactor.seconds() - self._measured <= self._wait:  # less than nothing: the clock was set
             (now,) = await NOW.run(self._connection, self._node.keys("state"), [])
             self._measured = self._reactor.seconds()
             self._offset = now / 1000 - self._measured
 
+    async def _note(self) -> None:
+        """Tell the engine what was read, and hear after which orders to read on.
+
+        These are others only after an entry that is none of ours.
+        """
+        words = (word for which in ("all", "inbox") for word in (self._last[which], self._bytes[which]))
+        inbox, self._unnoted = self._inbox, 0
+        _, every, own = await self._node.run(READ, self._node.keys("state", "nodes"), *words)
+        if inbox == self._inbox:
+            self._last = {"all": every.decode(), "inbox": own.decode()}
+
     def _hand_over(self, which: str, number: bytes, fields: list[bytes]) -> None:
         self._last[which] = number.decode()
         try:
+            age = self._reactor.seconds() + self._offset - _place(number)[0] / 1000
+            if age < -self._wait:
+                self._unnoted = NOTED
             entry = dict(zip(fields[::2], fields[1::2], strict=True))
+            self._bytes[which] = int(entry[b"bytes"])
+            self._unnoted += len(entry[b"header"]) + len(entry[b"payload"])
             self._count(which, int(entry[b"number"]))
-            given = int(number.partition(b"-")[0]) / 1000
             header = json.loads(entry[b"header"].decode("utf-8", "surrogatepass"))
-            self._take(header, entry[b"payload"], self._reactor.seconds() + self._offset - given)
+            self._take(header, entry[b"payload"], age)
         except Exception:
             if not self._logged:
                 log.failure("a call of another node cannot be read; further ones are not logged")

@@ -11,17 +11,17 @@ The engine's data of a fleet, below a prefix with a hash tag, so that all of it 
 * ``held``: a hash of the names that one node has: ``name:REPEATER:NAME`` is ``INCARNATION|FENCE|SINCE``. ``shared``: a
   hash of those that several may have: ``shared:REPEATER:NAME`` is their incarnations, with a space around each.
 * ``of:INCARNATION``: a set of the names above that belong to an incarnation, for whoever sweeps it up.
-* ``inbox:INCARNATION`` and ``all``: streams of orders, for one node or for all. The id of an order is the fleet's clock
-  and a number that counts all orders. ``counts`` numbers the orders of each stream, so that a reader sees that it has
-  missed some.
+* ``inbox:INCARNATION``, ``all``, ``counts`` and ``read``: orders; see `_order_scripts`.
 * ``turns``: a hash of incarnations. When a node loses its connection with a question on the way, its turn goes up. What
   it asked for in an earlier turn, and what comes late, is not done.
 
 The fleet's clock moves with the engine's, from one call to the next. If the engine's clock was set, or the engine stood
 still, more time lies between two calls than ever passes without one: that time does not count. So no lease ends by it.
 
-There are so few keys so that none stays for ever: each is forgotten a day after it was last used or renewed. If no node
-comes back after all have crashed, nothing is left of the fleet then.
+There are so few keys so that none stays for ever: each is forgotten some days after it was last used or renewed. If no
+node comes back after all have crashed, nothing is left of the fleet then. The engine measures that by its own clock. If
+that is set, ``state`` is gone a day before anything else, and whoever finds no ``state`` begins with nothing: so the
+names are never gone while their nodes still believe in them.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from typing import Any
 
 from ._engine import Connection, EngineError
 
-__all__ = ["CLAIMS", "HOLDERS", "JOIN", "LEAVE", "NODES", "NOW", "ORDER", "RENEW", "Script"]
+__all__ = ["ADD", "CLAIMS", "CLOCK", "HOLDERS", "JOIN", "LEAVE", "MEMBER", "NODES", "RENEW", "Script"]
 
 CLOCK = """
 local state = KEYS[1]
 local prefix = string.sub(state, 1, -#'state' - 1)
 local function keep(...)
-  for _, key in ipairs({...}) do redis.call('PEXPIRE', prefix .. key, 86400000) end
+  redis.call('PEXPIRE', state, 86400000)
+  for _, key in ipairs({...}) do redis.call('PEXPIRE', prefix .. key, 172800000) end
 end
 local function number(field) return tonumber(redis.call('HGET', state, field) or '0') end
 local now = redis.call('TIME')
@@ -63,13 +64,22 @@ if not alive(me) then return {'lease'} end
 """The beginning of what only members may do. ARGV: epoch, incarnation."""
 
 ADD = """
+local function given(stream) return tonumber(redis.call('HGET', prefix .. 'counts', 'bytes:' .. stream) or '0') end
+local function ahead(id) return tonumber(string.match(id, '^%d+')) > clock end
+local function restart(stream) redis.call('DEL', prefix .. stream, prefix .. 'read') end
 local function add(stream, header, payload)
   local number = redis.call('HINCRBY', prefix .. 'counts', stream, 1)
+  local bytes = redis.call('HINCRBY', prefix .. 'counts', 'bytes:' .. stream, #header + #payload)
   local id = string.format('%.0f-%.0f', clock, redis.call('HINCRBY', state, 'orders', 1))
-  redis.call('XADD', prefix .. stream, id, 'number', number, 'header', header, 'payload', payload)
+  local fields = {'number', number, 'bytes', bytes, 'header', header, 'payload', payload}
+  if type(redis.pcall('XADD', prefix .. stream, id, unpack(fields))) == 'table' then
+    restart(stream) -- something else has written to it, with an id that is ahead of the clock
+    redis.call('XADD', prefix .. stream, id, unpack(fields))
+  end
   keep('counts', stream)
 end
 """
+"""What adds an order to a stream; see `_order_scripts`."""
 
 SHARED = """
 local function part(incarnation, name)
@@ -98,8 +108,8 @@ local function sweep(dead, most)
   end
   if redis.call('EXISTS', of) == 0 then
     redis.call('ZREM', KEYS[2], dead)
-    for _, hash in ipairs({'info', 'names', 'turns'}) do redis.call('HDEL', prefix .. hash, dead) end
-    redis.call('HDEL', prefix .. 'counts', 'inbox:' .. dead)
+    for _, hash in ipairs({'info', 'names', 'turns', 'read'}) do redis.call('HDEL', prefix .. hash, dead) end
+    redis.call('HDEL', prefix .. 'counts', 'inbox:' .. dead, 'bytes:inbox:' .. dead)
     redis.call('DEL', prefix .. 'inbox:' .. dead)
   end
   return most - #names
@@ -134,11 +144,20 @@ class Script:
 
 JOIN = Script(
     CLOCK
+    + ADD
     + """
 -- KEYS: state, nodes, info, names, all
 -- ARGV: run, new epoch, incarnation, name, kept (ms), gap (ms), settings, info, wait (ms), earlier incarnation or ''
-redis.call('ZADD', KEYS[2], 'XX', clock, ARGV[10])
 local epoch = redis.call('HGET', state, 'epoch')
+if not epoch then -- what there may be belongs to another clock
+  for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '+inf')) do
+    redis.call('DEL', prefix .. 'of:' .. each, prefix .. 'inbox:' .. each)
+  end
+  for _, key in ipairs({'nodes', 'names', 'info', 'held', 'shared', 'all', 'counts', 'read', 'turns'}) do
+    redis.call('DEL', prefix .. key)
+  end
+end
+redis.call('ZADD', KEYS[2], 'XX', clock, ARGV[10])
 if not epoch or redis.call('HGET', state, 'run') ~= ARGV[1] then
   epoch = ARGV[2]
   redis.call('HSET', state, 'epoch', epoch, 'run', ARGV[1], 'gap', ARGV[6], 'until', clock + ARGV[9])
@@ -155,9 +174,15 @@ end
 redis.call('ZADD', KEYS[2], clock + ARGV[5], ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[8])
 redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
-keep('state', 'nodes', 'info', 'names')
-local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
-return {'ok', epoch, last and last[1] or '0-0', redis.call('ZCOUNT', KEYS[2], '(' .. clock, '+inf')}
+local entry = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]
+local last = entry and entry[1] or '0-0'
+if ahead(last) then
+  restart('all')
+  last = '0-0'
+end
+redis.call('HSET', prefix .. 'read', ARGV[3], string.format('%.0f 0 %s', given('all'), last))
+keep('nodes', 'info', 'names', 'read')
+return {'ok', epoch, last, redis.call('ZCOUNT', KEYS[2], '(' .. clock, '+inf')}
 """
 )
 """Make a node a member."""
@@ -169,7 +194,7 @@ RENEW = Script(
 -- KEYS: state, nodes, info, names; ARGV: epoch, incarnation, kept (ms), info, how many names to sweep up
 redis.call('ZADD', KEYS[2], clock + ARGV[3], me)
 redis.call('HSET', KEYS[3], me, ARGV[4])
-keep('state', 'nodes', 'info', 'names', 'held', 'shared', 'of:' .. me, 'turns', 'counts', 'inbox:' .. me, 'all')
+keep('nodes', 'info', 'names', 'held', 'shared', 'of:' .. me, 'turns', 'counts', 'read', 'inbox:' .. me, 'all')
 local function dead() return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', clock, 'LIMIT', 0, 1)[1] end
 local left = tonumber(ARGV[5])
 while left > 0 and dead() do left = sweep(dead(), left) end
@@ -268,47 +293,6 @@ for how many milliseconds, ``free``. What can be asked for, with which number:
   younger, or older.
 * ``join`` and ``part`` (0): to note or forget that this node has links of a shared name.
 """
-
-ORDER = Script(
-    MEMBER
-    + ADD
-    + """
--- KEYS: state, nodes, names
--- ARGV: epoch, incarnation, prefix, header, payload, kept (ms), how they are named: all, incarnations or names; who
-local reached = {}
-local function give(stream)
-  add(stream, ARGV[4], ARGV[5])
-  redis.call('XTRIM', prefix .. stream, 'MINID', string.format('%.0f', math.max(clock - ARGV[6], 0)))
-  redis.call('XTRIM', prefix .. stream, 'MAXLEN', '~', 10000)
-end
-local function name_of(incarnation) return redis.call('HGET', KEYS[3], incarnation) or '' end
-local wanted = {}
-for i = 8, #ARGV do wanted[ARGV[i]] = true end
-if ARGV[7] == 'all' then give('all') end
-local function look(incarnation, name)
-  if ARGV[7] ~= 'all' then
-    if not wanted[ARGV[7] == 'names' and name or incarnation] then return end
-    give('inbox:' .. incarnation)
-  end
-  reached[#reached + 1] = incarnation
-  reached[#reached + 1] = name
-end
-if ARGV[7] == 'incarnations' then
-  for each in pairs(wanted) do
-    if alive(each) and each ~= me then look(each, name_of(each)) end
-  end
-else
-  for _, each in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. clock, '+inf')) do
-    if each ~= me then look(each, name_of(each)) end
-  end
-end
-return {'ok', reached}
-"""
-)
-"""Give an order to some nodes, or to all others. The answer: the incarnation and the name of each that is to get it."""
-
-NOW = Script(CLOCK + "return {clock}")
-"""Return the fleet's clock. KEYS: state."""
 
 HOLDERS = Script(
     MEMBER
