@@ -68,7 +68,7 @@ class JoiningTests(NodeCase):
         first, _ = await self.start_member(engine)
         second, recorder = self.start_node(engine)
         await self.soon(lambda: recorder.seen)
-        self.assertRegex(str(second.problem), "another node is named 'ann'.*or change the name")
+        self.assertRegex(str(second.problem), "another node is named 'ann'.* 12 seconds.* change the name")
         await first.stop()
         self.assertEqual((first.is_member, first.connection.problem), (False, "the connection was lost"))
         await self.is_usable(second)
@@ -124,6 +124,25 @@ class JoiningTests(NodeCase):
         self.assertRegex(lines[3], "is back after 0.0 seconds")
         self.assertEqual(len(lines), 4)
         self.assertNotIn("secret", "".join(lines))
+
+    async def test_log_once(self) -> None:
+        """What prevents the lease from being renewed, and then the node from joining, is logged once."""
+        for spoil, why in (
+            (lambda engine: engine.ask("SET", "{twisted_repeater:main}:nodes", "x"), "something else uses the keys"),
+            (Engine.fill, "its memory is full"),
+        ):
+            lines = lines_logged(self, MODULE)
+            engine = self.start_engine()
+            node, recorder = await self.start_member(engine)
+            spoil(engine)
+            self.clock.advance(LEASE / RENEWALS)
+            calls = node.connection.calls + 6  # enough to fail again, and then once more
+            await self.soon(lambda node=node, calls=calls: node.connection.calls > calls)
+            self.assertRegex(lines[1], f"cannot be used: {why}")
+            self.assertEqual((len(lines), len(recorder.seen)), (2, 3))
+            engine.ask("FLUSHALL")
+            engine.empty()
+            await node.stop()
 
     async def test_log_first(self) -> None:
         """If all is well, the log says who the node is."""

@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
@@ -26,6 +25,7 @@ from twisted.python.failure import Failure
 from .._text import text_of
 from .._types import Reactor
 from ._address import EngineAddress
+from ._engine_errors import EngineError, advised, reason_of
 
 __all__ = ["Connection", "EngineError", "Facts"]
 
@@ -47,22 +47,6 @@ MOST_CALLS = 2000
 """How many calls may wait for their answers. A further one fails at once."""
 
 LOST = "the connection was lost"
-
-ADVICE = {
-    "NOAUTH": "it wants a password: write it into the address, as in redis://USER:PASSWORD@HOST",
-    "WRONGPASS": "it does not accept the user or the password of the address",
-    "without any password": "it has no password, but the address has one",
-    "NOPERM": "the user of the address may not do what a fleet needs",
-    "OOM": "its memory is full, so it stores nothing: raise its maxmemory, or store less in it",
-    "READONLY": "it has become a replica, and a fleet needs the primary",
-    "LOADING": "it is loading its data",
-    "MISCONF": "it stores nothing, because it cannot save its data",
-}
-"""What an error of the engine means for an operator, by a word of the error."""
-
-
-class EngineError(Exception):
-    """The engine cannot be used: it is not reached, answers too late, or with an error."""
 
 
 class Facts:
@@ -200,7 +184,7 @@ class Connection:
         protocol.is_late = False
         if isinstance(result, Failure):
             self.errors += 1
-            done.errback(EngineError(protocol.why or _advised(text_of(result.value))))
+            done.errback(EngineError(protocol.why or advised(text_of(result.value))))
         else:
             done.callback(result)
 
@@ -315,7 +299,7 @@ class _EngineProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See `IProtocol`."""
         self._is_lost = True
-        self.why = self.why or _reason(reason.value)
+        self.why = self.why or reason_of(reason.value)
         self._ended(self)
         super().connectionLost(reason)
         for each in self._waiting:
@@ -327,24 +311,3 @@ def _protocol_class() -> tuple[Callable[[Callable[[Any], None]], Any], Callable[
     import txredisapi
 
     return type("EngineProtocol", (_EngineProtocol, txredisapi.RedisProtocol), {}), hiredis.pack_command
-
-
-def _advised(error: str) -> str:
-    """Return the text of an error of the engine, with what it means for an operator."""
-    for word, advice in ADVICE.items():
-        if word in error:
-            return f"{advice} ({error})"
-    return error
-
-
-def _reason(error: BaseException | None) -> str:
-    """Return why a connection has ended."""
-    if isinstance(error, ConnectionDone):
-        return "it has closed the connection"
-    details = error.args[0] if error is not None and error.args else None
-    if isinstance(details, list) and all(isinstance(each, tuple) for each in details):  # of OpenSSL
-        texts = ", ".join(str(each[-1]) for each in details)
-        return f"TLS with it has failed: {texts}; if its authority is your own, write ?ca=FILE behind the address"
-    if type(error).__name__ == "VerificationError":
-        return "its certificate is for another host than the address names"
-    return text_of(error)

@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from .._text import text_of
 from .._types import Reactor
 from ._engine import LONGEST_DELAY, Connection, EngineError, Facts
 from ._scripts import JOIN, LEAVE, RENEW, Script
@@ -231,7 +232,8 @@ class Node:
         )
         if answer[0] == b"name":
             raise EngineError(
-                f"another node is named {settings.node!r}, or was: wait until its lease ends, or change the name of one"
+                f"another node is named {settings.node!r}, or was: if it was killed, this one joins when its lease has "
+                f"ended, {settings.kept / 1000:g} seconds after its last sign; if both run, change the name of one"
             )
         if answer[0] == b"settings":
             raise EngineError(
@@ -270,7 +272,7 @@ class Node:
     def _not_renewed(self, failure: Failure) -> None:
         if not failure.check(EngineError):
             log.failure("the lease could not be renewed", failure)
-        self.connection.abort(f"the lease could not be renewed: {failure.value}")
+        self.connection.abort(text_of(failure.value))  # as if the node could not join for that: so it is logged once
 
     async def _renew_now(self) -> bool:
         """Renew the lease; return whether there are more names of nodes that have gone."""
