@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater import SameName
-from twisted_repeater._alone import Alone
+from twisted_repeater._alone import SHOWN, Alone, unknown_nodes
 from twisted_repeater.fleet import Call, FleetAnswer, IEntry, IFleet, NodeAnswer
 
 
@@ -117,8 +117,17 @@ class AloneTests(SynchronousTestCase):
     def test_other_nodes(self) -> None:
         """Nodes that do not exist have an error, and this one does only what it is asked for."""
         answer = self.call(nodes=["there"])
-        self.assertEqual((answer.failed, self.entrant.calls), ({"there": "there is no such node"}, []))
+        self.assertEqual(answer.failed, {"there": "there is no node 'there': the only node is 'here'"})
+        self.assertEqual((answer.nodes["there"].exists, self.entrant.calls), (False, []))
         self.assertEqual(self.call(nodes=["here"]).done, {"here": 1})
+
+    def test_unknown_nodes(self) -> None:
+        """The error of a node that does not exist says which there are, but not all of very many."""
+        self.assertEqual(unknown_nodes(None, ["a"]), {})
+        (few,) = unknown_nodes(["x", "b"], ["b", "a"]).values()
+        self.assertEqual(few.error, "there is no node 'x': the nodes are 'a', 'b'")
+        (many,) = unknown_nodes(["x"], [f"{number:02}" for number in range(SHOWN + 3)]).values()
+        self.assertRegex(str(many.error), "'00', '01', .*'19' and 3 more$")
 
     def test_holders(self) -> None:
         """A name is here, or nowhere."""

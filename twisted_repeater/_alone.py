@@ -35,6 +35,9 @@ __all__ = ["Alone", "answer_of", "facts", "in_time", "infos", "new_id", "unknown
 ALONE = "this process"
 """The name of the only node of a process that belongs to no fleet."""
 
+SHOWN = 20
+"""How many names of nodes an error has at most."""
+
 REMEMBERED = 1000
 """How many calls a process remembers that belongs to no fleet."""
 
@@ -134,8 +137,16 @@ def facts() -> dict[str, Any]:
 
 
 def unknown_nodes(nodes: Collection[str] | None, known: Collection[str]) -> dict[str, NodeAnswer]:
-    """Return an answer for each name that is the name of no node."""
-    return {name: NodeAnswer(name, error="there is no such node") for name in nodes or () if name not in known}
+    """Return an answer for each name that is the name of no node, with the names of those that there are."""
+    shown = [repr(name) for name in sorted(known)]
+    there = f"the nodes are {', '.join(shown[:SHOWN])}" if len(shown) > 1 else f"the only node is {shown[0]}"
+    if len(shown) > SHOWN:
+        there += f" and {len(shown) - SHOWN} more"
+    return {
+        name: NodeAnswer(name, error=f"there is no node {name!r}: {there}", exists=False)
+        for name in nodes or ()
+        if name not in known
+    }
 
 
 def answer_of(node: str, entrant: Entrant, call: Call) -> Deferred[NodeAnswer]:

@@ -47,11 +47,13 @@ class NodeAnswer:
         node: the name of the node.
         value: the result; see the call.
         error: why the node did not do it, or that its answer did not come in time; ``None`` if it was done.
+        exists: whether there is such a node. If not, the error says which there are.
     """
 
     node: str
     value: Any = None
     error: str | None = None
+    exists: bool = True
 
 
 @dataclass(frozen=True, slots=True)

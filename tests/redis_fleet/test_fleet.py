@@ -307,7 +307,9 @@ class CallTests(FleetCase):
         clients = [(await world.linked(name))[0] for world, name in ((here, "alice"), (there, "bob"))]
         fleet = here.repeater.fleet
         answer = await fleet.send_to_all_clients(b"news", nodes=["b", "c"])
-        self.assertEqual((answer.done, answer.failed), ({"b": 1}, {"c": "there is no such node"}))
+        self.assertEqual(answer.done, {"b": 1})
+        self.assertEqual(answer.failed, {"c": "there is no node 'c': the nodes are 'a', 'b'"})
+        self.assertEqual([node.exists for node in answer.nodes.values()], [True, False])
         rest = await fleet.send_to_all_clients(b"news", call_id=answer.id)
         self.assertEqual(rest.done, {"a": 1, "b": 1})
         await fleet.send_to_all_clients(b"end")

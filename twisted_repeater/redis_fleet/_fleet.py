@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from .._alone import facts, in_time, infos, new_id, unknown_nodes
+from .._alone import facts, in_time, infos, unknown_nodes
 from .._text import text_of
 from .._types import Reactor
-from ..fleet import Call, Entrant, Entry, FleetAnswer, IEntry, IFleet, NameClaims, NodeAnswer, NodeInfo
-from ..model import SameName
+from ..fleet import Call, Entrant, Entry, FleetAnswer, IFleet, NodeAnswer, NodeInfo
 from ._address import EngineAddress
 from ._claims import Claims
 from ._engine import EngineError
+from ._entry import RedisEntry
 from ._metrics import node_metrics
 from ._node import Node
-from ._orders import Order, Orders
+from ._orders import Answer, Order, Orders
 from ._scripts import HOLDERS, NODES
 from ._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost, own_name
 
@@ -155,7 +155,7 @@ class RedisFleet:
         if name in self._entrants:
             raise ValueError(f"{name!r} takes part in the fleet already")
         self._entrants[name] = entrant
-        return _RedisEntry(self, name, entrant, self._claims)
+        return RedisEntry(self, name, entrant, self._claims)
 
     def leave(self, name: str) -> None:
         """Let an entrant take part no longer."""
@@ -198,19 +198,22 @@ class RedisFleet:
         if nodes is None or self.node in nodes:
             outcome = self._orders.once(call_id, order).addCallback(self._own_answer)
             own.append(in_time(outcome, self.node, timeout, self._clock))
-        found, problem = [], None
+        found: list[Answer] = []
+        known, problem = {self.node}, None
         try:
             if nodes is None or set(nodes) != {self.node}:
                 found = await self._orders.call(
                     "call", arguments, call.payload, only=nodes, timeout=timeout, number=call_id
                 )
+            known |= {answer.node for answer in found}
+            if not known.issuperset(nodes or ()):
+                known |= {info.name for info in await self._nodes()}
         except EngineError as error:
             problem = text_of(error)
-        answers = {answer.node: NodeAnswer(answer.node, answer.value, answer.error) for answer in found}
+        answers = {} if problem is not None else unknown_nodes(nodes, known)
+        answers |= {answer.node: NodeAnswer(answer.node, answer.value, answer.error) for answer in found}
         for answer in await gatherResults(own):
             answers[answer.node] = answer
-        if problem is None:
-            answers |= unknown_nodes(nodes, answers)
         return FleetAnswer(call_id, dict(sorted(answers.items())), problem)
 
     def _own_answer(self, outcome: Mapping[str, Any]) -> NodeAnswer:
@@ -304,52 +307,3 @@ class RedisFleet:
                 self._on_change(problem)
             except Exception:
                 log.failure("on_change of the fleet failed")
-
-
-@implementer(IEntry)
-class _RedisEntry:
-    """The part of one entrant."""
-
-    def __init__(self, fleet: RedisFleet, name: str, entrant: Entrant, claims: Claims) -> None:
-        self._fleet = fleet
-        self._name = name
-        self._quoted = quote(name, safe="")
-        self._claims = claims
-        self._same_name: SameName = entrant.same_name
-        self.claims: NameClaims | None = self
-        """See `IEntry`."""
-
-    def call(
-        self, call: Call, *, timeout: float, nodes: Collection[str] | None = None, call_id: str | None = None
-    ) -> Deferred[FleetAnswer]:
-        """See `IEntry`."""
-        return Deferred.fromCoroutine(self._fleet.call(self._name, call, timeout, nodes, call_id or new_id()))
-
-    def holders(self, name: str) -> Deferred[list[str]]:
-        """See `IEntry`. Fails with `EngineError` if the engine cannot be asked."""
-        return Deferred.fromCoroutine(self._fleet.holders([self._key(kind, name) for kind in ("name", "shared")]))
-
-    def leave(self) -> None:
-        """See `IEntry`."""
-        self._fleet.leave(self._name)
-
-    # -- NameClaims ------------------------------------------------------------------------------------------
-
-    @property
-    def fence(self) -> Callable[[], bool] | None:
-        """See `NameClaims`."""
-        return self._fleet.fence
-
-    async def claim(self, name: str, timeout: float) -> None:
-        """See `NameClaims`."""
-        await self._claims.claim(self._own_key(name), self._same_name, timeout)
-
-    def release(self, name: str) -> None:
-        """See `NameClaims`."""
-        self._claims.release(self._own_key(name))
-
-    def _own_key(self, name: str) -> str:
-        return self._key("shared" if self._same_name is SameName.SHARE else "name", name)
-
-    def _key(self, kind: str, name: str) -> str:
-        return f"{kind}:{self._quoted}:{name}"

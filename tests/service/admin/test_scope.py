@@ -59,6 +59,11 @@ class OutcomeTests(SynchronousTestCase):
         refusal = self.assertRaises(ApiError, fleet_answer, FleetAnswer("c1", {"a": NodeAnswer("a", 0)}), "nobody")
         self.assertEqual((refusal.status, refusal.error), (404, "nobody"))
 
+    def test_nobody_asked(self) -> None:
+        """If nothing was done because the fleet could not be asked, the status is 503."""
+        refusal = self.assertRaises(ApiError, fleet_answer, FleetAnswer("c1", {}, "no\x1b engine"))
+        self.assertEqual((refusal.status, refusal.error), (503, "the fleet cannot be asked: no\\x1b engine"))
+
     def test_failed(self) -> None:
         """If the fleet cannot be asked the status is 503; 422 if it is the message that cannot be sent."""
         errors: list[tuple[Exception, int]] = [(ValueError("no engine"), 503), (MarshalingError("too long"), 422)]
@@ -103,11 +108,10 @@ class ServedTests(AdminCase):
         self.assertFalse(world.repeater.drops_new_clients)
 
     async def test_no_such_node(self) -> None:
-        """A node that is not there has not done it."""
+        """If there is no such node, that is said at once, and which there are."""
         await self.start()
-        answered = await self.ask("POST", f"{DROP}?scope=fleet&node=x")
-        (node,) = answered.json["nodes"]
-        self.assertEqual((answered.status, node["node"], node["error"]), (504, "x", "there is no such node"))
+        error = await self.fails(404, "POST", f"{DROP}?scope=fleet&node=x")
+        self.assertEqual(error, "there is no node 'x': the only node is 'this process'")
 
     async def test_wrong(self) -> None:
         """A query that makes no sense is refused, and so is a call without the token."""

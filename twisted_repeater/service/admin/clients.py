@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from .answers import Nothing
 from .links import Changed
 from .routes import Call, Route
-from .scope import FLEET_ERRORS, OUTCOMES, FleetResult, ScopeQuery, is_fleet_wide, on_fleet
+from .scope import OUTCOMES, SCOPE_ERRORS, FleetResult, ScopeQuery, is_fleet_wide, on_fleet
 
 __all__ = ["ROUTES"]
 
@@ -75,7 +75,7 @@ ROUTES: list[Route] = [
         show_all,
         Clients | FleetResult,
         query=ClientsQuery,
-        errors={404: "no repeater has this name", **FLEET_ERRORS},
+        errors=SCOPE_ERRORS,
         answers=OUTCOMES,
     ),
     Route(
@@ -85,7 +85,7 @@ ROUTES: list[Route] = [
         close,
         Changed | FleetResult,
         query=ScopeQuery,
-        errors=NO_CLIENT | FLEET_ERRORS,
+        errors=SCOPE_ERRORS,
         answers=OUTCOMES,
         frequent=True,
     ),

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
-from twisted.web import http
 
 from ..._alone import Alone, facts
 from ..._text import printable, text_of
 from ...fleet import Call as FleetCall
-from ...fleet import Fleet, NodeInfo
-from .answers import Answer, ApiError, Nothing
+from ...fleet import NodeInfo
+from .answers import Answer, Nothing
 from .routes import Call, Route
 from .scope import FLEET_ERRORS, FleetResult, HowLong, fleet_answer, fleet_error
 from .subject import Administered
@@ -168,18 +167,8 @@ def drain(call: Call[Nothing, DrainBody]) -> Deferred[Answer]:
 
 async def _drain(call: Call[Nothing, DrainBody]) -> Answer:
     administered, node, body = call.context.administered, call.path["node"], call.body
-    if node != administered.fleet.node and node not in await _names(administered.fleet):
-        raise ApiError(http.NOT_FOUND, f"the fleet has no node {node!a}")
     order = FleetCall("drain", {"over": body.over})
     return fleet_answer(await administered.entry.call(order, timeout=body.timeout, nodes=[node]))
-
-
-async def _names(fleet: Fleet) -> list[str]:
-    """Return the names of the nodes."""
-    try:
-        return [info.name for info in await fleet.nodes()]
-    except Exception as error:
-        raise fleet_error(error) from error
 
 
 NODES = "/fleet/nodes/{node}"

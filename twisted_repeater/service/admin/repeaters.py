@@ -14,7 +14,7 @@ from ...model import Direction
 from .answers import Answer, Nothing
 from .recent_errors import RecentError
 from .routes import Call, Context, Route
-from .scope import FLEET_ERRORS, OUTCOMES, FleetResult, ScopeQuery, is_fleet_wide, on_fleet
+from .scope import OUTCOMES, SCOPE_ERRORS, FleetResult, ScopeQuery, is_fleet_wide, on_fleet
 from .subject import AdministeredRepeater, ReloadOutcome
 
 __all__ = ["ROUTES", "Count", "Summary", "summary"]
@@ -233,7 +233,7 @@ ROUTES: list[Route] = [
         drop,
         Newcomers | FleetResult,
         query=ScopeQuery,
-        errors=UNKNOWN | FLEET_ERRORS,
+        errors=SCOPE_ERRORS,
         answers=OUTCOMES,
     ),
     Route(
@@ -243,7 +243,7 @@ ROUTES: list[Route] = [
         accept,
         Newcomers | FleetResult,
         query=ScopeQuery,
-        errors=UNKNOWN | FLEET_ERRORS,
+        errors=SCOPE_ERRORS,
         answers=OUTCOMES,
     ),
     Route(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FLEET_ERRORS",
     "OUTCOMES",
+    "SCOPE_ERRORS",
     "FleetResult",
     "HowLong",
     "NodeResult",
@@ -91,7 +92,10 @@ OUTCOMES: dict[int, str] = {
 """What the statuses of calls mean that can be done by the fleet."""
 
 FLEET_ERRORS: dict[int, str] = {503: "the fleet cannot be asked"}
-"""How these calls fail in addition."""
+"""How calls about the fleet fail in addition."""
+
+SCOPE_ERRORS: dict[int, str] = {404: "there is no such repeater, client or node", **FLEET_ERRORS}
+"""How calls fail that can be done by the fleet."""
 
 
 def is_fleet_wide(call: Call[Any, Any]) -> bool:
@@ -127,7 +131,18 @@ def on_fleet(
 
 
 def fleet_answer(answer: FleetAnswer, nobody: str = "") -> Answer:
-    """Return what is answered when the nodes have answered; see `on_fleet`."""
+    """Return what is answered when the nodes have answered; see `on_fleet`.
+
+    Raises:
+        ApiError: no node was asked, because the only one that was named does not exist, or because the fleet could not
+            be asked; or no node had anything to do.
+    """
+    if answer.problem is not None and not answer.nodes:
+        raise ApiError(http.SERVICE_UNAVAILABLE, _cannot_be_asked(answer.problem))
+    if len(answer.nodes) == 1:
+        (only,) = answer.nodes.values()
+        if not only.exists:
+            raise ApiError(http.NOT_FOUND, printable(only.error or ""))
     if nobody and answer.complete and not any(answer.done.values()):
         raise ApiError(http.NOT_FOUND, nobody)
     results = [_result(each) for _, each in sorted(answer.nodes.items())]
@@ -149,4 +164,8 @@ def fleet_error(error: Exception) -> ApiError:
     """Return what is answered if the fleet could not be asked."""
     if isinstance(error, MarshalingError):
         return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the message cannot be sent: {printable(text_of(error))}")
-    return ApiError(http.SERVICE_UNAVAILABLE, f"the fleet cannot be asked: {printable(text_of(error))}")
+    return ApiError(http.SERVICE_UNAVAILABLE, _cannot_be_asked(text_of(error)))
+
+
+def _cannot_be_asked(why: str) -> str:
+    return f"the fleet cannot be asked: {printable(why)}"

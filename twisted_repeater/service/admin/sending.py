@@ -15,7 +15,7 @@ from .debugger import Debugger
 from .editing import Editor
 from .links import Changed
 from .routes import MAX_MESSAGE, Call, Route
-from .scope import FLEET_ERRORS, OUTCOMES, FleetResult, ScopeQuery, is_fleet_wide, on_fleet
+from .scope import OUTCOMES, SCOPE_ERRORS, FleetResult, ScopeQuery, is_fleet_wide, on_fleet
 from .shapes import SendBody
 
 __all__ = ["ROUTES"]
@@ -96,7 +96,7 @@ ROUTES: list[Route] = [
         Changed | FleetResult,
         query=ScopeQuery,
         body=SendBody,
-        errors=NOT_SENT | FLEET_ERRORS,
+        errors=NOT_SENT | SCOPE_ERRORS,
         answers=OUTCOMES,
         max_body=MAX_MESSAGE,
     ),
@@ -108,7 +108,7 @@ ROUTES: list[Route] = [
         Changed | FleetResult,
         query=ScopeQuery,
         body=SendBody,
-        errors=WRONG | {404: "no repeater has this name"} | FLEET_ERRORS,
+        errors=WRONG | SCOPE_ERRORS,
         answers=OUTCOMES,
     ),
 ]
