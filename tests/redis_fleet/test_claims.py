@@ -13,9 +13,10 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 
 from twisted_repeater.errors import DuplicateClient, FleetUnavailable, Replaced
 from twisted_repeater.model import SameName
-from twisted_repeater.redis_fleet import _claims
-from twisted_repeater.redis_fleet._claims import AT_ONCE, PAUSE
+from twisted_repeater.redis_fleet import _questions
+from twisted_repeater.redis_fleet._claims import PAUSE
 from twisted_repeater.redis_fleet._engine import EngineError
+from twisted_repeater.redis_fleet._questions import AT_ONCE
 from twisted_repeater.redis_fleet._scripts import CLAIMS
 from twisted_repeater.redis_fleet._settings import NewcomersWithoutEngine, OnLeaseLost
 
@@ -472,6 +473,41 @@ class ReconcileTests(ClaimsCase):
         self.assertEqual((self.holder(), second.links[ANN]), (first.node.incarnation, 0))
         self.assertEqual(closed, [ANN])
 
+    def test_replaced_here(self) -> None:
+        """With REPLACE, a link that has replaced another one of its node counts from then on."""
+        first, second = self.start_nodes(2, SameName.REPLACE, newcomers=NewcomersWithoutEngine.ALONE)
+        first.claim(ANN, 5)
+        self.world.tick(1)
+        second.mode = Mode.CUT
+        self.world.tick(2)
+        second.claim(ANN, 5)
+        self.world.tick(1)
+        with self.world.at(first):  # its client comes again, and its first link ends then
+            self.successResultOf(Deferred.fromCoroutine(first.claims.claim(ANN, SameName.REPLACE, 5)))
+            first.claims.release(ANN)
+        self.world.tick(1)
+        second.mode = Mode.FAST
+        self.world.tick(2)
+        self.assertEqual((first.links[ANN], second.links[ANN]), (1, 0))
+        self.assertEqual(self.holder(), first.node.incarnation)
+
+    def test_replaced_without_engine(self) -> None:
+        """If the engine cannot be asked, clients of a node replace each other all the same; it hears of that later."""
+        (site,) = self.start_nodes(1, SameName.REPLACE)
+        site.claim(ANN, 5)
+        self.world.tick(1)
+        site.mode = Mode.CUT
+        for _ in range(2):
+            with self.world.at(site):
+                self.successResultOf(Deferred.fromCoroutine(site.claims.claim(ANN, SameName.REPLACE, 5)))
+                site.claims.release(ANN)
+            self.world.tick(1.5)
+        site.mode = Mode.FAST
+        calls = self.calls_of(site)
+        self.world.tick(1)
+        self.assertEqual(calls, [["younger", ANN, 1500 + 500]])
+        self.assertEqual(self.holder(), site.node.incarnation)
+
     def test_closing_fails(self) -> None:
         """An error while a link is closed is logged, and others are closed all the same."""
         first, _ = self.two(SameName.REPLACE)
@@ -497,7 +533,7 @@ class ReconcileTests(ClaimsCase):
         (site,) = self.start_nodes(1)
         site.claim(ANN, 5)
         self.world.flow()
-        with self.world.at(site), mock.patch.object(_claims, "CLAIMS", mock.Mock(run=mock.Mock())) as script:
+        with self.world.at(site), mock.patch.object(_questions, "CLAIMS", mock.Mock(run=mock.Mock())) as script:
             script.run.side_effect = EngineError("lost")
             joined = Deferred.fromCoroutine(site.claims.joined())
             site.clock.advance(0)

@@ -194,7 +194,7 @@ class Fleet(RuleBasedStateMachine):
             assert not world.names()
             for site in world.sites:
                 assert not site.claims._names, site.claims._names
-                assert not site.claims._due
+                assert not site.claims._questions._due
         finally:
             world.close()
 

@@ -38,6 +38,7 @@ class QuestionTests(SynchronousTestCase):
         """Nothing is asked about a name that the engine knows, and nobody has released."""
         self.assertIsNone(self.question(users=1, fence=7))
         self.assertIsNone(self.question(SameName.SHARE, claimers=1, fence=1))
+        self.assertEqual(self.question(SameName.REPLACE, users=1, fence=7, is_newer=True), ("younger", 3000))
 
     def test_not_wanted(self) -> None:
         """A name that nobody wants is released, by its fence, or whatever it is if that is not known."""

@@ -177,6 +177,16 @@ class NameTests(ScriptCase):
             self.assertIn(f'"fence":{fence}'.encode(), entry[b"header"])
             self.assertEqual(self.bob.holders("x"), [b"bob"])
 
+    def test_newer(self) -> None:
+        """Who holds a name may say that its link is newer; to claim it once more changes nothing."""
+        self.join_both()
+        ((_, fence),) = self.ann.claims("claim", "name:r:x", 0)
+        self.world.now += 1000
+        self.assertEqual(self.ann.claim("x"), [b"held", fence])
+        self.assertEqual(self.ann.claim("x", "younger", 200), [b"held", fence])
+        self.assertEqual(self.bob.claim("x", "younger", 300)[0], b"taken")
+        self.assertEqual(self.bob.claim("x", "younger", 100)[0], b"held")
+
     def test_release(self) -> None:
         """Only who holds a name can release it, and only the claim that is meant."""
         self.join_both()

@@ -25,6 +25,7 @@ class Name:
         users: how many clients have got it.
         claimers: how many clients wait for it.
         since: when the latest client has got it.
+        is_newer: whether the engine takes the latest client's link for older than it is.
         fence: the number of the claim; ``None`` if the engine is not known to have it.
         in_doubt: whether the engine may have it all the same.
         lost: whether another node has got it from the users.
@@ -32,13 +33,14 @@ class Name:
         answers: who waits for the next answer about it. They get ``None`` if there is none.
     """
 
-    __slots__ = ("answers", "claimers", "fence", "gone", "in_doubt", "lost", "same_name", "since", "users")
+    __slots__ = ("answers", "claimers", "fence", "gone", "in_doubt", "is_newer", "lost", "same_name", "since", "users")
 
     def __init__(self, same_name: SameName) -> None:
         self.same_name = same_name
         self.users = 0
         self.claimers = 0
         self.since = 0.0
+        self.is_newer = False
         self.fence: int | None = None
         self.in_doubt = False
         self.lost = False
@@ -62,7 +64,7 @@ class Name:
             if not self.is_known:
                 return None
             return ("part", 0) if shared else ("release", ANY if self.fence is None else self.fence)
-        if self.fence is not None:
+        if self.fence is not None and not self.is_newer:
             return None
         if shared:
             return "join", 0

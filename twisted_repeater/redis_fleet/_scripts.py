@@ -258,7 +258,10 @@ local function claim(what, name, value)
     end
     return {'free'}
   end
-  if holder == me then return {'held', tonumber(fence)} end
+  if holder == me then
+    if what ~= 'claim' then redis.call('HSET', prefix .. 'held', name, me .. '|' .. fence .. '|' .. clock - value) end
+    return {'held', tonumber(fence)}
+  end
   if holder and alive(holder) then
     local mine, theirs = clock - value, tonumber(since)
     if not ((what == 'older' and mine < theirs) or (what == 'younger' and mine > theirs)) then
@@ -290,7 +293,7 @@ for how many milliseconds, ``free``. What can be asked for, with which number:
 * ``claim`` (0).
 * ``release`` (the fence, or 0 for whatever this incarnation has).
 * ``older`` and ``younger`` (the age of a link in milliseconds): to claim a name again, also from a node whose link is
-  younger, or older.
+  younger, or older; from this incarnation itself, to tell the age of a newer link.
 * ``join`` and ``part`` (0): to note or forget that this node has links of a shared name.
 """
 
