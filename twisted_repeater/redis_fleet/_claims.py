@@ -5,7 +5,8 @@ Names that are due go to the engine together, one call at a time, and only then 
 a release, or nothing, if claim and release have come in one turn. So there is never more than one question about a name
 on its way. One without an answer leaves a name *in doubt*: it is asked again, or released, when the engine is back.
 
-A name that another node holds is contested: that node is ordered to act as if the newcomer were its own.
+A name that another node holds is contested; see `_contest`. When this node has given a name up, its own clients leave
+it to the other node for a moment.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from twisted.logger import Logger
 from .._text import text_of
 from .._types import Reactor
 from ..errors import DuplicateClient, FleetUnavailable, Replaced
-from ..model import SameName, Side
+from ..model import SameName
+from ._contest import Contest, GivenUp
 from ._engine import EngineError
 from ._name import Name
 from ._node import Node
-from ._orders import NOT_REACHED, Orders
+from ._orders import Orders
 from ._scripts import CLAIMS
 from ._settings import NewcomersWithoutEngine
 
@@ -39,12 +41,6 @@ AT_ONCE = 100
 
 LATER = 0.01
 """How many seconds a freed name may wait for others to go with it."""
-
-PAUSE = 0.05
-"""How many seconds pass before a name is contested once more, if somebody else has got it."""
-
-ENOUGH = 0.9
-"""The part of a newcomer's time that another node may take to free the name; the rest is for the way."""
 
 
 class Claims:
@@ -75,6 +71,7 @@ class Claims:
         """Whose names are in question."""
         self._waiting: dict[Deferred[None], None] = {}
         """Who waits for the engine."""
+        self._given_up = GivenUp()
         self.refused: int = 0
         """How many claims were refused, because another node has the name."""
         orders.missed = self._check
@@ -99,6 +96,10 @@ class Claims:
         Raises:
             ConnectingError: another node has it, or the fleet cannot be asked.
         """
+        deadline = self._reactor.seconds() + timeout
+        pause = min(self._given_up.pause(key, self._reactor.seconds()), timeout)
+        if pause > 0:
+            await deferLater(self._reactor, pause)
         name = self._names.get(key)
         if name is None:
             name = self._names[key] = Name(same_name)
@@ -109,7 +110,7 @@ class Claims:
                 if name.fence is None and self._can_ask:
                     await self._ask(key, name, timeout)
             else:
-                await self._obtain(key, name, self._reactor.seconds() + timeout)
+                await self._obtain(key, name, deadline)
             name.users += 1
             name.since = self._reactor.seconds()
         except (DuplicateClient, Replaced):
@@ -126,7 +127,7 @@ class Claims:
         self._settle(key, name)
 
     async def _obtain(self, key: str, name: Name, deadline: float) -> None:
-        contested = False
+        contest = Contest(self._orders, self._reactor, key)
         while name.fence is None or not self._node.is_member:
             left = deadline - self._reactor.seconds()
             if not self._can_ask:
@@ -139,28 +140,12 @@ class Claims:
             left = deadline - self._reactor.seconds()
             if answer is None:
                 if left <= 0:
+                    contest.check(left)
                     await self._wait_for_engine(left)
             elif answer[0] == b"taken":
-                await self._contest(key, answer[1].decode(), left, contested)
-                contested = True
+                await contest.hold(answer[1].decode(), answer[2] / 1000, left)
             elif answer[0] == b"wait":
                 await self._wait_for_others(answer[1] / 1000, left)
-
-    async def _contest(self, key: str, holder: str, left: float, again: bool) -> None:
-        if again:
-            left -= PAUSE
-            await deferLater(self._reactor, PAUSE)
-        if left <= 0:
-            raise DuplicateClient("another node has the name, and it did not become free in time", Side.CLIENT)
-        arguments = {"key": key, "within": left * ENOUGH}
-        try:
-            answers = await self._orders.call("contest", arguments, to=[holder], timeout=left)
-        except EngineError:
-            return  # whoever asks the engine next finds out what is wrong
-        for answer in answers:
-            if answer.kind not in ("", NOT_REACHED):
-                kind = Replaced if answer.kind == Replaced.__name__ else DuplicateClient
-                raise kind(answer.error or "", Side.CLIENT)
 
     async def _wait_for_others(self, seconds: float, left: float) -> None:
         if left <= 0:
@@ -209,6 +194,7 @@ class Claims:
             if name is None:
                 name = self._names[key] = Name(SameName.REFUSE)
                 name.in_doubt = True  # the other node has been told so
+            self._given_up.add(key, self._reactor.seconds())
             await self._ask(key, name)
 
     def lost(self, key: str, fence: int) -> None:
