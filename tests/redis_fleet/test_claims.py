@@ -320,7 +320,7 @@ class WithoutEngineTests(ClaimsCase):
         calls = self.calls_of(site)
         site.release(ANN)
         for _ in range(2):
-            self.successResultOf(Deferred.fromCoroutine(site.claims.stop()))
+            site.claims.stop()
         self.world.tick(0.1)
         self.assertEqual(calls, [])
 

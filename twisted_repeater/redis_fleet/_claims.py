@@ -27,7 +27,7 @@ from ..model import SameName
 from ._contest import Contest, GivenUp
 from ._engine import EngineError
 from ._name import Name
-from ._node import Node
+from ._node import STOPPED, Node
 from ._orders import Orders
 from ._scripts import CLAIMS
 from ._settings import NewcomersWithoutEngine
@@ -76,9 +76,10 @@ class Claims:
         """How many claims were refused, because another node has the name."""
         orders.missed = self._check
 
-    async def stop(self) -> None:
-        """Ask no more."""
+    def stop(self) -> None:
+        """Ask no more, and refuse newcomers. The node must be off by now."""
         self._connected = False
+        self._wake()
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
@@ -153,8 +154,8 @@ class Claims:
         await deferLater(self._reactor, min(seconds, left))
 
     async def _wait_for_engine(self, left: float) -> None:
-        if left <= 0:
-            problem = self._node.connection.problem or self._node.problem or "the engine does not answer"
+        if left <= 0 or self._node.off == STOPPED:
+            problem = self._node.problem or "the engine does not answer"
             raise FleetUnavailable(f"the fleet cannot be asked for the name: {problem}")
         back: Deferred[None] = Deferred(self._waiting.__delitem__)
         self._waiting[back] = None
@@ -225,6 +226,10 @@ class Claims:
     def _engine_is_back(self) -> None:
         self._connected = True
         self._incarnation = self._node.incarnation
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let all who wait for the engine look again."""
         waiting, self._waiting = self._waiting, {}
         for back in waiting:
             back.callback(None)
@@ -233,7 +238,7 @@ class Claims:
         """If nobody wants a name any more, free it."""
         if name.is_wanted:
             return
-        if name.is_known:
+        if name.is_known and self._node.off != STOPPED:
             self._due[key] = name
             self._flush_within(LATER)
         elif not name.answers and self._names.get(key) is name:
