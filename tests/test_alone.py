@@ -147,3 +147,6 @@ class AloneTests(SynchronousTestCase):
             self.fleet.enter("repeater:edge", Entrant())
         self.entry.leave()
         self.fleet.enter("repeater:edge", Entrant())
+        self.entry.leave()  # a second time, which does nothing more
+        with self.assertRaisesRegex(ValueError, "takes part in the fleet already"):
+            self.fleet.enter("repeater:edge", Entrant())

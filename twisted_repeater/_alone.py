@@ -73,9 +73,10 @@ class Alone:
         """See `IFleet`."""
         return succeed([NodeInfo(self.node, True, infos(self._entrants), facts())])
 
-    def leave(self, name: str) -> None:
-        """Let an entrant take part no longer."""
-        del self._entrants[name]
+    def leave(self, name: str, entrant: Entrant) -> None:
+        """Let an entrant take part no longer, if it does."""
+        if self._entrants.get(name) is entrant:  # another one may have its name by now
+            del self._entrants[name]
 
     async def answer(self, call_id: str, entrant: Entrant, call: Call, timeout: float) -> NodeAnswer:
         """Carry a call out, unless this was done before."""
@@ -116,7 +117,7 @@ class _AloneEntry:
 
     def leave(self) -> None:
         """See `IEntry`."""
-        self._fleet.leave(self._name)
+        self._fleet.leave(self._name, self._entrant)
 
 
 def new_id() -> str:

@@ -157,7 +157,7 @@ class Repeater:
             port = await listening(factory)
             try:
                 return cls(factory, port, fleet or Alone(reactor=reactor))
-            except ValueError:  # the name is taken in this process
+            except Exception:  # the name is taken in this process, or the fleet was stopped
                 await maybeDeferred(port.stopListening)
                 raise
         except BaseException:  # cancelled, too

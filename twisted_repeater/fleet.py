@@ -197,7 +197,7 @@ class IEntry(Interface):
         """Return the names of the nodes that have a client of this name."""
 
     def leave() -> None:
-        """Take part no longer. All claims are released by then."""
+        """Take part no longer. All claims are released by then. To leave twice does nothing more."""
 
 
 class Entry(Protocol):
@@ -230,6 +230,7 @@ class IFleet(Interface):
 
         Raises:
             ValueError: somebody of this process takes part under this name.
+            RuntimeError: this process has left the fleet for good.
         """
 
     def nodes() -> Deferred[list[NodeInfo]]:

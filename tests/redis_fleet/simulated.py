@@ -447,7 +447,7 @@ class Site:
     async def _leave(self) -> None:
         for key in list(self.links):
             self.close(key)
-        await self.claims.stop()
+        self.claims.stop()
         await self.node.stop()
         self.orders.stop()
 

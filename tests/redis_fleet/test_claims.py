@@ -5,61 +5,22 @@ The engine is a real one; time and the network between it and the nodes are the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
 from unittest import mock
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred
 
-from twisted_repeater.errors import DuplicateClient, FleetUnavailable, Replaced
+from twisted_repeater.errors import DuplicateClient, FleetUnavailable
 from twisted_repeater.model import SameName
 from twisted_repeater.redis_fleet import _questions
-from twisted_repeater.redis_fleet._claims import PAUSE
+from twisted_repeater.redis_fleet._contest import GIVE_WAY
 from twisted_repeater.redis_fleet._engine import EngineError
 from twisted_repeater.redis_fleet._questions import AT_ONCE
-from twisted_repeater.redis_fleet._scripts import CLAIMS
 from twisted_repeater.redis_fleet._settings import NewcomersWithoutEngine, OnLeaseLost
 
+from .claims_case import ANN, ClaimsCase
 from .simulated import LEASE, PREFIX, Mode, Site
-from .world_case import WorldCase
 
 DEBIAN_PACKAGES = "redis-server"
-ANN = "name:t:ann"
-
-
-class ClaimsCase(WorldCase):
-    """A test case with nodes that hold names."""
-
-    def holder(self, key: str = ANN) -> str | None:
-        """Return the incarnation that has a name."""
-        holders = self.world.holders(key)
-        return holders.pop() if holders else None
-
-    def comes_and_goes(self, site: Site) -> None:
-        """Have a name claimed and released, so that the engine knows the script."""
-        site.claim("name:t:bob", 5)
-        self.world.flow()
-        site.release("name:t:bob")
-        self.world.tick(0.1)
-
-    def all_free(self, *sites: Site) -> None:
-        """Nobody has a name, and nodes remember nothing."""
-        self.world.tick(0.1)
-        self.assertEqual(self.world.names(), [])
-        self.assertEqual([site.claims._names for site in sites], [{}] * len(sites))
-
-    def calls_of(self, site: Site) -> list[Sequence[Any]]:
-        """Return a list of what a node asks for from now on, for each call the words."""
-        calls: list[Sequence[Any]] = []
-        run = site.node.run
-
-        def recorded(script: Any, keys: Any, *words: Any) -> Any:
-            if script is CLAIMS:
-                calls.append([word.decode() if isinstance(word, bytes) else word for word in words[2:]])
-            return run(script, keys, *words)
-
-        self.patch(site.node, "run", recorded)
-        return calls
 
 
 class FreeNameTests(ClaimsCase):
@@ -175,7 +136,7 @@ class FreeNameTests(ClaimsCase):
 
 
 class TakenNameTests(ClaimsCase):
-    """Another node has the name."""
+    """Another node has the name; see also `test_contest`."""
 
     def test_refused(self) -> None:
         """With REFUSE, the other node is asked, and refuses."""
@@ -188,94 +149,6 @@ class TakenNameTests(ClaimsCase):
         self.assertIsInstance(error, DuplicateClient)
         self.assertEqual((str(error), first.contests), ("it is linked", 1))
         self.assertEqual((first.claims.count, second.claims.count, second.claims.refused), (1, 0, 1))
-
-    def test_replaced(self) -> None:
-        """With REPLACE, the other node closes its link first."""
-        first, second = self.start_nodes(2, SameName.REPLACE)
-        first.claim(ANN, 5)
-        self.world.flow()
-        second.claim(ANN, 5)
-        self.world.flow()
-        self.assertEqual((first.links[ANN], second.links[ANN]), (1, 0))
-        self.world.tick(1)
-        self.assertEqual((first.links[ANN], second.links[ANN], self.holder()), (0, 1, second.node.incarnation))
-
-    def test_later_newcomer(self) -> None:
-        """If a later newcomer gets the name there, this one is told so."""
-        first, second = self.start_nodes()
-        first.refusal = Replaced("a later newcomer gets the name")
-        first.claim(ANN, 5)
-        self.world.flow()
-        second.claim(ANN, 5)
-        self.world.tick(0.5)
-        self.assertIsInstance(second.errors[0], Replaced)
-
-    def test_holder_is_stuck(self) -> None:
-        """If the other node does not answer, the newcomer waits for its time, or for the end of that node's lease."""
-        first, second = self.start_nodes()
-        first.claim(ANN, 5)
-        self.world.flow()
-        first.mode = Mode.CUT
-        second.claim(ANN, 1)
-        second.claim(ANN, 20)
-        self.world.tick(2)
-        (error,) = second.errors
-        self.assertIsInstance(error, DuplicateClient)
-        self.assertRegex(str(error), "another node has the name, and it did not become free in time")
-        self.world.tick(20)
-        self.assertEqual(self.holder(), second.node.incarnation)
-
-    def test_somebody_else_is_faster(self) -> None:
-        """If somebody else gets the name meanwhile, it is contested once more, after a pause."""
-        first, second = self.start_nodes()
-        first.claim(ANN, 5)
-        self.world.flow()
-        contested = first.claims.contested
-
-        async def no_news(key: str) -> None:
-            first.claims.contested = contested  # type: ignore[method-assign]
-
-        first.claims.contested = no_news  # type: ignore[method-assign]
-        first.refusal = None
-        first.links.clear()
-        first.claims._names[ANN].users = 0
-        second.claim(ANN, 5)
-        self.world.flow()
-        self.assertEqual((first.contests, second.links[ANN]), (1, 0))
-        self.world.tick(PAUSE)
-        self.assertEqual((first.contests, second.links[ANN]), (2, 1))
-
-    def test_holder_is_gone(self) -> None:
-        """If the lease of the other node ends meanwhile, the name is claimed at once."""
-        first, second = self.start_nodes()
-        first.claim(ANN, 5)
-        self.world.flow()
-        call = second.orders.call
-
-        def late(*args: Any, **kwargs: Any) -> Any:
-            first.leave()
-            return call(*args, **kwargs)
-
-        self.patch(second.orders, "call", late)
-        second.claim(ANN, 5)
-        self.world.tick(0.1)
-        self.assertEqual(self.holder(), second.node.incarnation)
-
-    def test_engine_fails_meanwhile(self) -> None:
-        """If the engine cannot be asked when the other node is to be asked, the newcomer waits for the engine."""
-        first, second = self.start_nodes()
-        first.claim(ANN, 5)
-        self.world.flow()
-        self.patch(second.orders, "call", lambda *args, **kwargs: fail(EngineError("lost")))
-        second.mode = Mode.CUT
-        second.claim(ANN, 5)
-        self.world.tick(0.1)
-        second.mode = Mode.FAST
-        self.world.flow()
-        self.assertEqual((second.errors, len(second.pending)), ([], 1))
-        first.release(ANN)
-        self.world.tick(0.5)
-        self.assertEqual(self.holder(), second.node.incarnation)
 
     def test_unknown(self) -> None:
         """If the engine says that this node has a name, and it has not, another node gets it all the same."""
@@ -293,6 +166,24 @@ class TakenNameTests(ClaimsCase):
         with self.world.at(first):
             self.successResultOf(Deferred.fromCoroutine(first.claims.contested(ANN)))
         self.assertEqual(self.holder(), first.node.incarnation)
+
+    def test_comes_back_at_once(self) -> None:
+        """A client that was replaced, and comes back at once, waits for its turn: then it replaces the other one."""
+        first, second = self.start_nodes(2, SameName.REPLACE)
+        first.claim(ANN, 5)
+        self.world.flow()
+        closes = first.close
+
+        def comes_back(key: str) -> None:
+            closes(key)
+            first.clock.callLater(0, first.claim, key, 5)
+
+        self.patch(first, "close", comes_back)
+        second.claim(ANN, 5)
+        self.world.tick(1)
+        self.assertEqual((second.links[ANN], first.contests), (1, 1))
+        self.world.tick(GIVE_WAY + 1.5)
+        self.assertEqual((first.links[ANN], second.links[ANN], second.contests), (1, 0, 1))
 
 
 class WithoutEngineTests(ClaimsCase):
@@ -429,7 +320,7 @@ class WithoutEngineTests(ClaimsCase):
         calls = self.calls_of(site)
         site.release(ANN)
         for _ in range(2):
-            self.successResultOf(Deferred.fromCoroutine(site.claims.stop()))
+            site.claims.stop()
         self.world.tick(0.1)
         self.assertEqual(calls, [])
 

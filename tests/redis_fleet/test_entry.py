@@ -79,4 +79,4 @@ class EntryTests(SynchronousTestCase):
         self.assertIs(entry.claims, entry)
         self.assertIs(entry.fence, bool)
         entry.leave()
-        self.assertEqual(self.fleet.asked, [("repeater:edge 1",)])
+        self.assertEqual(self.fleet.asked, [("repeater:edge 1", self.fleet)])

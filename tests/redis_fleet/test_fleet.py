@@ -11,11 +11,12 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
-from twisted_repeater import DuplicateClient, SameName, dialects
+from twisted_repeater import DuplicateClient, Limits, SameName, dialects
 from twisted_repeater.fleet import Call, IEntry, IFleet, NodeAnswer
 from twisted_repeater.redis_fleet import NewcomersWithoutEngine, OnLeaseLost, RedisFleet
 from twisted_repeater.redis_fleet._engine import EngineError
 from twisted_repeater.redis_fleet._orders import Order
+from twisted_repeater.service.service_entrant import ServiceEntrant
 
 from ..peers import LOST, Server, Sockets, World, hello
 from .engines import Engine, EngineCase
@@ -105,7 +106,7 @@ class NodeTests(FleetCase):
         await fleet.when_member()
         self.assertEqual((fleet.problem, self.told["a"]), (None, [None]))
         await fleet.stop()
-        self.assertEqual(fleet.problem, "it is stopped")
+        self.assertEqual(fleet.problem, "it was stopped")
 
     async def test_start_twice(self) -> None:
         """To start twice is to start once; what was stopped is not started again, and no connection is left."""
@@ -118,6 +119,32 @@ class NodeTests(FleetCase):
             with self.assertRaisesRegex(RuntimeError, "make another one"):
                 await each.start()
         await self.until(lambda: engine.ask("INFO", "clients")["connected_clients"] == 1)  # that of the question
+
+    async def test_stopped_before(self) -> None:
+        """Whoever waits until a node is a member is told if it is stopped before, and nobody can enter it then."""
+        engine = self.start_engine()
+        engine.kill()
+        fleet = self.fleet(engine, "a")
+        waiting = [fleet.start(), fleet.when_member()]
+        await self.until(lambda: "refused" in str(fleet.problem))
+        await fleet.stop()
+        for each in waiting:
+            with self.assertRaisesRegex(RuntimeError, "stopped before this node was a member"):
+                await each
+        world = World(self, self.server, Sockets())
+        self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
+        with self.assertRaisesRegex(RuntimeError, "nobody can take part"):
+            await world.create(fleet=fleet)
+
+    async def test_leave_twice(self) -> None:
+        """To leave twice does nothing more, also if another one has entered under the name meanwhile."""
+        fleet = RedisFleet("redis://127.0.0.1", reactor=Clock())
+        first = fleet.enter("service", ServiceEntrant(print))
+        first.leave()
+        fleet.enter("service", ServiceEntrant(print))
+        first.leave()
+        with self.assertRaisesRegex(ValueError, "takes part in the fleet already"):
+            fleet.enter("service", ServiceEntrant(print))
 
     async def test_engine_lost(self) -> None:
         """It is told that the engine is lost, and once that it is back; a callback that fails does no harm."""
@@ -213,6 +240,38 @@ class NameTests(FleetCase):
         await here.repeater.shutdown()
         await fleet.stop()
         await there.linked("alice")
+
+    async def test_stopped_with_links(self) -> None:
+        """If a node stops before its repeaters do, links that have a name end with `close`; with `keep` they stay."""
+        for policy in OnLeaseLost:
+            world = await self.node(self.start_engine(), "a", on_lease_lost=policy, **SHORT)
+            client, peer = await world.linked("alice")
+            fleet: Any = world.repeater.fleet._fleet
+            await fleet.stop()
+            if policy is OnLeaseLost.CLOSE:
+                await client.lost()
+            else:
+                await world.still_relays(client, peer)
+            await world.repeater.shutdown()
+            self.assertEqual(fleet._claims._names, {})
+
+    async def test_not_started(self) -> None:
+        """Newcomers of a fleet that nobody has started wait; when it is stopped, they are refused at once."""
+        fleet = self.fleet(self.start_engine(), "a")
+        world = World(self, self.server, Sockets())
+        self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
+        await world.create(fleet=fleet, limits=Limits(hello_timeout=0.1))
+        world.start()
+        self.assertRegex(str(await self.refused(world, "alice")), "cannot be asked for the name: it is not started")
+        world.set_limits(hello_timeout=60.0)
+        await world.connect(hello("bob"))
+        await self.until(lambda: fleet._claims._waiting)
+        await fleet.stop()
+        await world.refused(2)
+        for number, name in ((3, "carol"), (4, "bob")):
+            await world.connect(hello(name))
+            await world.refused(number)
+            self.assertRegex(str(world.refusal), "cannot be asked for the name: it was stopped")
 
     async def test_lease_lost(self) -> None:
         """With `close` all links that have a name end before the lease does; with `keep` they go on."""

@@ -52,7 +52,7 @@ class LeaseTests(ScriptCase):
         self.join_both()
         self.assertEqual(self.ann.claim("x")[0], b"held")
         self.pass_time(LEASE, self.bob)
-        self.assertEqual(self.bob.claim("x"), [b"taken", self.ann.incarnation.encode()])
+        self.assertEqual(self.bob.claim("x"), [b"taken", self.ann.incarnation.encode(), GAP])
         self.pass_time(GAP + RENEWED, self.bob)
         self.assertEqual(self.bob.claim("x")[0], b"held")
         self.assertEqual(self.ann.renew(), [b"lease"])

@@ -4,7 +4,8 @@ Of each name this node knows who wants it here, and what the engine knows of it.
 see `_questions`. A question without an answer leaves a name *in doubt*: it is asked again, or released, when the engine
 is back.
 
-A name that another node holds is contested: that node is ordered to act as if the newcomer were its own.
+A name that another node holds is contested; see `_contest`. When this node has given a name up, its own clients leave
+it to the other node for a moment.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from twisted.logger import Logger
 
 from .._types import Reactor
 from ..errors import DuplicateClient, FleetUnavailable, Replaced
-from ..model import SameName, Side
+from ..model import SameName
+from ._contest import Contest, GivenUp
 from ._engine import EngineError
 from ._name import Name
-from ._node import Node
-from ._orders import NOT_REACHED, Orders
+from ._node import STOPPED, Node
+from ._orders import Orders
 from ._questions import Questions
 from ._settings import NewcomersWithoutEngine
 
@@ -32,12 +34,6 @@ log: Logger = Logger()
 
 LATER = 0.01
 """How many seconds a freed name may wait for others to go with it."""
-
-PAUSE = 0.05
-"""How many seconds pass before a name is contested once more, if somebody else has got it."""
-
-ENOUGH = 0.9
-"""The part of a newcomer's time that another node may take to free the name; the rest is for the way."""
 
 
 class Claims:
@@ -61,13 +57,15 @@ class Claims:
         self._questions = Questions(node, reactor, self._answered, self._settle)
         self._waiting: dict[Deferred[None], None] = {}
         """Who waits for the engine."""
+        self._given_up = GivenUp()
         self.refused: int = 0
         """How many claims were refused, because another node has the name."""
         orders.missed = self._check
 
-    async def stop(self) -> None:
-        """Ask no more."""
+    def stop(self) -> None:
+        """Ask no more, and refuse newcomers. The node must be off by now."""
         self._questions.stop()
+        self._wake()
 
     @property
     def count(self) -> int:
@@ -82,6 +80,10 @@ class Claims:
         Raises:
             ConnectingError: another node has it, or the fleet cannot be asked.
         """
+        deadline = self._reactor.seconds() + timeout
+        pause = min(self._given_up.pause(key, self._reactor.seconds()), timeout)
+        if pause > 0:
+            await deferLater(self._reactor, pause)
         name = self._names.get(key)
         if name is None:
             name = self._names[key] = Name(same_name)
@@ -93,7 +95,7 @@ class Claims:
                 if name.fence is None and self._questions.can_ask:
                     await self._questions.ask(key, name, timeout)
             else:
-                await self._obtain(key, name, self._reactor.seconds() + timeout)
+                await self._obtain(key, name, deadline)
             self._begins(key, name, had)
         except (DuplicateClient, Replaced):
             self.refused += 1
@@ -119,7 +121,7 @@ class Claims:
         self._settle(key, name)
 
     async def _obtain(self, key: str, name: Name, deadline: float) -> None:
-        contested = False
+        contest = Contest(self._orders, self._reactor, key)
         while name.fence is None or not self._node.is_member:
             left = deadline - self._reactor.seconds()
             if not self._questions.can_ask:
@@ -132,28 +134,12 @@ class Claims:
             left = deadline - self._reactor.seconds()
             if answer is None:
                 if left <= 0:
+                    contest.check(left)
                     await self._wait_for_engine(left)
             elif answer[0] == b"taken":
-                await self._contest(key, answer[1].decode(), left, contested)
-                contested = True
+                await contest.hold(answer[1].decode(), answer[2] / 1000, left)
             elif answer[0] == b"wait":
                 await self._wait_for_others(answer[1] / 1000, left)
-
-    async def _contest(self, key: str, holder: str, left: float, again: bool) -> None:
-        if again:
-            left -= PAUSE
-            await deferLater(self._reactor, PAUSE)
-        if left <= 0:
-            raise DuplicateClient("another node has the name, and it did not become free in time", Side.CLIENT)
-        arguments = {"key": key, "within": left * ENOUGH}
-        try:
-            answers = await self._orders.call("contest", arguments, to=[holder], timeout=left)
-        except EngineError:
-            return  # whoever asks the engine next finds out what is wrong
-        for answer in answers:
-            if answer.kind not in ("", NOT_REACHED):
-                kind = Replaced if answer.kind == Replaced.__name__ else DuplicateClient
-                raise kind(answer.error or "", Side.CLIENT)
 
     async def _wait_for_others(self, seconds: float, left: float) -> None:
         if left <= 0:
@@ -161,8 +147,8 @@ class Claims:
         await deferLater(self._reactor, min(seconds, left))
 
     async def _wait_for_engine(self, left: float) -> None:
-        if left <= 0:
-            problem = self._node.connection.problem or self._node.problem or "the engine does not answer"
+        if left <= 0 or self._node.off == STOPPED:
+            problem = self._node.problem or "the engine does not answer"
             raise FleetUnavailable(f"the fleet cannot be asked for the name: {problem}")
         back: Deferred[None] = Deferred(self._waiting.__delitem__)
         self._waiting[back] = None
@@ -202,6 +188,7 @@ class Claims:
             if name is None:
                 name = self._names[key] = Name(SameName.REFUSE)
                 name.in_doubt = True  # the other node has been told so
+            self._given_up.add(key, self._reactor.seconds())
             await self._questions.ask(key, name)
 
     def lost(self, key: str, fence: int) -> None:
@@ -231,6 +218,10 @@ class Claims:
 
     def _engine_is_back(self) -> None:
         self._questions.begin()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let all who wait for the engine look again."""
         waiting, self._waiting = self._waiting, {}
         for back in waiting:
             back.callback(None)
@@ -239,7 +230,7 @@ class Claims:
         """If nobody wants a name any more, free it."""
         if name.is_wanted:
             return
-        if name.is_known:
+        if name.is_known and self._node.off != STOPPED:
             self._questions.due(key, name, LATER)
         elif not name.answers and self._names.get(key) is name:
             del self._names[key]

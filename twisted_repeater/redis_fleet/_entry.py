@@ -29,6 +29,7 @@ class RedisEntry:
         self._name = name
         self._quoted = quote(name, safe="")
         self._claims = claims
+        self._entrant = entrant
         self._same_name: SameName = entrant.same_name
         self.claims: NameClaims | None = self
         """See `IEntry`."""
@@ -45,7 +46,7 @@ class RedisEntry:
 
     def leave(self) -> None:
         """See `IEntry`."""
-        self._fleet.leave(self._name)
+        self._fleet.leave(self._name, self._entrant)
 
     # -- NameClaims ------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from ._claims import Claims
 from ._engine import EngineError
 from ._entry import RedisEntry
 from ._metrics import node_metrics
-from ._node import Node
+from ._node import NOT_STARTED, STOPPED, Node
 from ._orders import Answer, Order, Orders
 from ._scripts import HOLDERS, NODES
 from ._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost, own_name
@@ -92,14 +92,12 @@ class RedisFleet:
         self._clock: IReactorTime = reactor
         self._entrants: dict[str, Entrant] = {}
         self._on_change = on_change
-        self._problem: str | None = "it is not started"
-        self._is_started = False
-        self._is_stopped = False
         self._waiting: list[Deferred[None]] = []
         unique = settings.on_lease_lost is OnLeaseLost.CLOSE and settings.newcomers is NewcomersWithoutEngine.REFUSE
         self.fence: Callable[[], bool] | None = self._holds if unique else None
         """See `NameClaims`."""
         self._node = Node(settings, reactor, self)
+        self._problem: str | None = self._node.off
         self._orders = Orders(self._node, reactor, self._handle)
         self._claims = Claims(self._node, self._orders, reactor, self._name_lost)
 
@@ -116,17 +114,16 @@ class RedisFleet:
         """Connect to the engine, and stay connected. Fires when this node is a member.
 
         While the engine cannot be reached it does not fire, and the node goes on trying. To start twice is to start
-        once. Fails with `RuntimeError` if the fleet was stopped: make another one.
+        once. Fails with `RuntimeError` if the fleet is stopped before, or was: make another one.
         """
-        if self._is_stopped:
-            return fail(RuntimeError("a fleet that was stopped cannot be started again: make another one"))
-        if not self._is_started:
-            self._is_started = True
+        if self._node.off == NOT_STARTED:
             self._node.start()
         return self.when_member()
 
     def when_member(self) -> Deferred[None]:
-        """Fire when this node is a member; each call returns a Deferred of its own."""
+        """Fire when this node is a member; each call returns a Deferred of its own. Fails as that of `start`."""
+        if self._node.off == STOPPED:
+            return fail(RuntimeError("a fleet that was stopped cannot be started again: make another one"))
         done: Deferred[None] = Deferred(lambda waiting: self._waiting.remove(waiting))
         if self._problem is None:
             done.callback(None)
@@ -137,29 +134,44 @@ class RedisFleet:
     def stop(self) -> Deferred[None]:
         """Leave the fleet, so that the names of this node are free at once.
 
-        Call it when the repeaters are shut down.
+        Call it when the repeaters are shut down. Links that are there yet go on, unless ``on_lease_lost`` is ``close``:
+        then those that have a name are aborted, as others may get it. Newcomers get at once what ``newcomers`` says.
         """
-        self._problem = "it is stopped"
-        self._is_stopped = True
+        first = self._node.off != STOPPED
+        self._problem = self._node.off = STOPPED
+        if first:
+            self._abort_links()
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done.errback(RuntimeError("the fleet was stopped before this node was a member"))
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        await self._claims.stop()
+        self._claims.stop()
         await self._node.stop()
         await self._orders.stop()
+
+    def _abort_links(self) -> None:
+        """Others may get the names of this node: if it must not keep them, abort what has one."""
+        if self._node.settings.on_lease_lost is OnLeaseLost.CLOSE:
+            for entrant in list(self._entrants.values()):
+                entrant.lease_lost()
 
     # -- IFleet ----------------------------------------------------------------------------------------------
 
     def enter(self, name: str, entrant: Entrant) -> Entry:
         """See `IFleet`."""
+        if self._node.off == STOPPED:
+            raise RuntimeError("the fleet was stopped, so nobody can take part in it: make another one")
         if name in self._entrants:
             raise ValueError(f"{name!r} takes part in the fleet already")
         self._entrants[name] = entrant
         return RedisEntry(self, name, entrant, self._claims)
 
-    def leave(self, name: str) -> None:
-        """Let an entrant take part no longer."""
-        del self._entrants[name]
+    def leave(self, name: str, entrant: Entrant) -> None:
+        """Let an entrant take part no longer, if it does."""
+        if self._entrants.get(name) is entrant:  # another one may have its name by now
+            del self._entrants[name]
 
     def nodes(self) -> Deferred[list[NodeInfo]]:
         """See `IFleet`. Fails with `EngineError` if the engine cannot be asked."""
@@ -291,9 +303,7 @@ class RedisFleet:
 
     def lost(self) -> None:
         """See `Watcher`."""
-        if self._node.settings.on_lease_lost is OnLeaseLost.CLOSE:
-            for entrant in list(self._entrants.values()):
-                entrant.lease_lost()
+        self._abort_links()
         self._tell(f"the lease has ended: {self._node.connection.problem or 'it was not renewed in time'}")
 
     def info(self) -> Mapping[str, Any]:

@@ -28,9 +28,13 @@ from ._engine import LONGEST_DELAY, Connection, EngineError, Facts
 from ._scripts import JOIN, LEAVE, RENEW, Script
 from ._settings import FleetSettings, OnLeaseLost
 
-__all__ = ["Node", "NotAMember", "Watcher"]
+__all__ = ["NOT_STARTED", "STOPPED", "Node", "NotAMember", "Watcher"]
 
 log: Logger = Logger()
+
+NOT_STARTED = "it is not started"
+STOPPED = "it was stopped"
+"""Why a node is not even about to become a member."""
 
 RENEWALS = 4
 """How often a lease is renewed while it lasts."""
@@ -90,6 +94,8 @@ class Node:
 
     def __init__(self, settings: FleetSettings, reactor: Reactor, watcher: Watcher) -> None:
         self.settings = settings
+        self.off: str | None = NOT_STARTED
+        """`NOT_STARTED` or `STOPPED`; otherwise ``None``: it is a member, or tries to become one."""
         self.incarnation: str = ""
         """Names the membership; a node that joins again has another one."""
         self.nodes: int = 0
@@ -127,8 +133,8 @@ class Node:
 
     @property
     def problem(self) -> str | None:
-        """Why this node is no member; ``None`` if it is."""
-        return None if self.is_member else self.connection.problem or "the lease has ended"
+        """Why the fleet cannot be asked; ``None`` if nothing is known against it."""
+        return self.off or self.connection.problem or (None if self.is_member else "the lease has ended")
 
     def keys(self, *names: str) -> list[str]:
         """Return the full names of keys of this fleet."""
@@ -146,7 +152,7 @@ class Node:
         if self.is_member:
             answer = await script.run(self.connection, keys, [self._epoch, incarnation, *arguments])
         if answer is None or (answer[0] == b"ok" and not self.is_member):
-            why = "the lease has ended"
+            why = self.off or "the lease has ended"
         elif answer[0] == b"ok":
             return answer
         else:
@@ -168,11 +174,13 @@ class Node:
 
     def start(self) -> None:
         """Connect, join, and stay a member."""
+        self.off = None
         self._since = elapsed()
         self.connection.start()
 
     async def stop(self) -> None:
         """Leave, so that the names of this node are free at once."""
+        self.off = STOPPED
         try:
             if self.is_member:
                 await self.run(LEAVE, self.keys("state", "nodes", "info", "names"), SWEPT)

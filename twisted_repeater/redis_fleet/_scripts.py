@@ -47,10 +47,11 @@ local passed = wall - number('wall')
 if passed < 0 or passed > number('gap') then passed = 0 end
 local clock = number('clock') + passed
 redis.call('HSET', state, 'clock', clock, 'wall', wall)
-local function alive(incarnation)
+local function left(incarnation)
   local ends = redis.call('ZSCORE', KEYS[2], incarnation)
-  return ends and tonumber(ends) > clock
+  return ends and tonumber(ends) - clock or 0
 end
+local function alive(incarnation) return left(incarnation) > 0 end
 """
 
 MEMBER = (
@@ -265,7 +266,7 @@ local function claim(what, name, value)
   if holder and alive(holder) then
     local mine, theirs = clock - value, tonumber(since)
     if not ((what == 'older' and mine < theirs) or (what == 'younger' and mine > theirs)) then
-      return {'taken', holder}
+      return {'taken', holder, left(holder)}
     end
     local arguments = {key = name, fence = tonumber(fence)}
     add('inbox:' .. holder, cjson.encode({what = 'lost', arguments = arguments}), '')
@@ -287,8 +288,9 @@ keep('held', 'shared', 'of:' .. me, 'turns')
 return {'ok', answers}
 """
 )
-"""Claim and release names. The answers: ``held`` and the fence, ``taken`` and the incarnation that has it, ``wait`` and
-for how many milliseconds, ``free``. What can be asked for, with which number:
+"""Claim and release names. The answers: ``held`` and the fence, ``taken``, the incarnation that has it, and for how
+many milliseconds its lease lasts yet, ``wait`` and for how many milliseconds, ``free``. What can be asked for, with
+which number:
 
 * ``claim`` (0).
 * ``release`` (the fence, or 0 for whatever this incarnation has).

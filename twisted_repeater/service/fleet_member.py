@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from twisted.internet.defer import CancelledError
-
 from .._alone import Alone
 from .._text import text_of
 from .._types import Reactor
@@ -74,7 +72,7 @@ class FleetMember:
     def start(self) -> None:
         """Become a member, and stay one. Nobody waits for it: a fleet that cannot be asked must not stop the start."""
         if self._redis is not None:
-            self._redis.start().addErrback(lambda failure: failure.trap(CancelledError))
+            self._redis.start().addErrback(lambda failure: failure.trap(RuntimeError))  # the process ends before
 
     async def stop(self) -> None:
         """Leave the fleet. All repeaters have left by now."""
