@@ -193,6 +193,17 @@ class WithoutEngineTests(ClaimsCase):
         self.assertEqual((first.links[ANN], first.links["name:t:bob"], second.links["name:t:bob"]), (1, 1, 0))
         self.assertEqual(self.holder(), first.node.incarnation)
 
+    def test_no_answer(self) -> None:
+        """A newcomer with little time does not wait until the connection is given up."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.CUT
+        site.claim(ANN, 0.5)
+        self.world.tick(0.5)
+        self.assertEqual(str(site.errors[0]), "the fleet cannot be asked for the name: the engine does not answer")
+        site.mode = Mode.FAST
+        self.world.tick(2)
+        self.all_free(site)
+
     def test_stopped(self) -> None:
         """After `stop` the engine is not asked any more."""
         (site,) = self.start_nodes(1)

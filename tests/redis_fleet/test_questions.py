@@ -87,17 +87,6 @@ class UnansweredTests(ClaimsCase):
         self.world.tick(2)
         self.all_free(site)
 
-    def test_no_answer(self) -> None:
-        """A newcomer with little time does not wait until the connection is given up."""
-        (site,) = self.start_nodes(1)
-        site.mode = Mode.CUT
-        site.claim(ANN, 0.5)
-        self.world.tick(0.5)
-        self.assertEqual(str(site.errors[0]), "the fleet cannot be asked for the name: the engine does not answer")
-        site.mode = Mode.FAST
-        self.world.tick(2)
-        self.all_free(site)
-
     def test_answer_lost(self) -> None:
         """If the engine has got a claim whose answer is lost, the name is free when the engine is back."""
         (site,) = self.start_nodes(1)
