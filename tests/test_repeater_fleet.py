@@ -14,9 +14,11 @@ from twisted_repeater import DuplicateClient, MarshalingError, MessageType, Name
 from twisted_repeater._alone import Alone
 from twisted_repeater._repeater_fleet import RepeaterEntrant, message_of, payload_of
 from twisted_repeater.codecs import text
+from twisted_repeater.dialects.fix import FixCodec, Message
 from twisted_repeater.fleet import Call
 
 from .peers import LOST, PeerCase, World, hello, reactor, repeated
+from .service.admin.debugged import Debugging, fix_logon
 
 
 class Broken:
@@ -233,8 +235,20 @@ class MessageTests(PeerCase):
         for kind, message in (
             (MessageType.of(None), b"\x00news"),
             (MessageType.of(text()), "n\u00e9ws"),
+            (MessageType.of(FixCodec()), Message("B", {148: "closing early"})),
         ):
             self.assertEqual(message_of(kind, payload_of(kind, message)), message)
+
+    def test_without_a_header(self) -> None:
+        """A message of FIX gets its header on each link, with the next number of that, as if it were sent there."""
+        own = Debugging(dialects.fix())
+        client, _ = fix_logon(own)
+        for _ in range(2):
+            answered = own.world.repeater.fleet.send_to_all_clients(Message("B", {148: "closing early"}))
+            own.world.settle()
+            self.assertEqual(self.successResultOf(answered).done, {"this process": 1})
+        got = [(each.type, each.sequence_number, each.text(148)) for each in client.received[1:]]
+        self.assertEqual(got, [("B", 2, "closing early"), ("B", 3, "closing early")])
 
     def test_a_broken_codec(self) -> None:
         """A codec that ends the program has failed to encode, no more; an interrupt goes on."""

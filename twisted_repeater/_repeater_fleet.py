@@ -277,7 +277,8 @@ def payload_of(kind: MessageType, message: object) -> bytes:
         MarshalingError: it cannot be encoded.
     """
     try:
-        return bytes(memoryview(kind.writer(kind.test)(message)))
+        pack = getattr(kind.codec(kind.test), "pack", None)  # of a codec whose links complete a message
+        return bytes(memoryview((pack or kind.writer(kind.test))(message)))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a codec that calls sys.exit() has failed, no more
@@ -286,5 +287,5 @@ def payload_of(kind: MessageType, message: object) -> bytes:
 
 def message_of(kind: MessageType, payload: bytes) -> object:
     """Return the message that another node has sent."""
-    reader = kind.reader(kind.test)
+    reader = getattr(kind.codec(kind.test), "unpack", None) or kind.reader(kind.test)
     return payload if reader is None else reader(payload)

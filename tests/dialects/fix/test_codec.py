@@ -42,6 +42,14 @@ class CodecTests(SynchronousTestCase):
         for wrong in (ORDER, "D", None, NewOrderSingle({11: "a"})):
             self.assertRaises(MarshalingError, FixCodec().encode, wrong)
 
+    def test_between_nodes(self) -> None:
+        """To another node of a fleet a message may go without a header, and is there what it is here."""
+        codec = SessionCodec()
+        for message in (codec.decode(ORDER), NewOrderSingle({11: "a"}), Message("B", {148: "Closing early", 97: "Y"})):
+            found = codec.unpack(codec.pack(message))
+            self.assertEqual((found, type(found), found.is_whole), (message, type(message), message.is_whole))
+        self.assertRaises(MarshalingError, codec.pack, b"D")
+
     def test_selectors(self) -> None:
         """Messages are selected by their type; a base selects all of its types."""
         types: tuple[type, ...]

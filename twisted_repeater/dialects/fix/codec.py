@@ -31,6 +31,21 @@ class FixCodec(TypedCodec[Message]):
             raise self.wrong_type(message)
         return message.frame
 
+    def pack(self, message: object) -> bytes:
+        """Return a message as it travels between nodes of a fleet: perhaps without its header, which each link writes."""
+        if not isinstance(message, Message):
+            raise self.wrong_type(message)
+        return message.data
+
+    def unpack(self, payload: bytes) -> Message:
+        """Return the message that another node has packed."""
+        if payload.startswith(b"8="):
+            return self.decode(payload)
+        kind = CLASSES.get(payload[3 : payload.index(b"\1")], Message)
+        message = kind.__new__(kind)
+        message.read(payload)
+        return message
+
     def selector_for(self, types: tuple[type, ...]) -> Selector | None:
         """See `ITypedCodec`. All classes are derived from `Message`, so it stands for all of them."""
         if any(issubclass(Message, own) for own in types):
