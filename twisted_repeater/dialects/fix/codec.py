@@ -32,7 +32,7 @@ class FixCodec(TypedCodec[Message]):
         return message.frame
 
     def pack(self, message: object) -> bytes:
-        """Return a message as it travels between nodes of a fleet: perhaps without its header, which each link writes."""
+        """Return a message as it travels between nodes of a fleet: perhaps without a header, which each link writes."""
         if not isinstance(message, Message):
             raise self.wrong_type(message)
         return message.data
