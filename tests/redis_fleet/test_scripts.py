@@ -308,6 +308,21 @@ class NameTests(ScriptCase):
         self.assertEqual(len(keys), 11)
         self.assertEqual({key for key in keys if self.world.client.ttl(key) < 80_000}, set())
 
+    def test_bytes(self) -> None:
+        """The engine keeps a limited number of bytes for each stream of orders, the latest, and forgets it all."""
+        small = Script(ORDER._text.decode().replace("67108864", "10000"))
+        self.join_both()
+        for stream, who in (("all", ["all"]), (f"inbox:{self.bob.incarnation}", ["names", "bob"])):
+            lengths = []
+            for number in range(100):
+                self.ann.as_member(small, ["names"], "{f}:", "{}", "x" * 998, 60_000, *who)
+                entries = self.world.client.xrange(f"{{f}}:{stream}")
+                lengths.append(len(entries))
+                self.assertEqual(entries[-1][1][b"number"], b"%d" % (number + 1))
+            self.assertEqual((max(lengths), min(lengths[20:])), (22, 12))
+        self.bob.as_member(LEAVE, ["info", "names"], 10)
+        self.assertEqual(sorted(self.world.client.hkeys("{f}:counts")), [b"all", b"bytes:all", b"mark:all"])
+
 
 class NeverTwoTests(ScriptCase):
     """The promise of ``on_lease_lost=close``, with nodes that do as they should."""

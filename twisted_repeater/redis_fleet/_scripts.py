@@ -13,7 +13,7 @@ The engine's data of a fleet, below a prefix with a hash tag, so that all of it 
 * ``of:INCARNATION``: a set of the names above that belong to an incarnation, for whoever sweeps it up.
 * ``inbox:INCARNATION`` and ``all``: streams of orders, for one node or for all. The id of an order is the fleet's clock
   and a number that counts all orders. ``counts`` numbers the orders of each stream, so that a reader sees that it has
-  missed some.
+  missed some, and has for each of them the bytes that were added since a mark; see `ORDER`.
 * ``turns``: a hash of incarnations. When a node loses its connection with a question on the way, its turn goes up. What
   it asked for in an earlier turn, and what comes late, is not done.
 
@@ -69,6 +69,7 @@ local function add(stream, header, payload)
   local id = string.format('%.0f-%.0f', clock, redis.call('HINCRBY', state, 'orders', 1))
   redis.call('XADD', prefix .. stream, id, 'number', number, 'header', header, 'payload', payload)
   keep('counts', stream)
+  return id
 end
 """
 
@@ -100,7 +101,8 @@ local function sweep(dead, most)
   if redis.call('EXISTS', of) == 0 then
     redis.call('ZREM', KEYS[2], dead)
     for _, hash in ipairs({'info', 'names', 'turns'}) do redis.call('HDEL', prefix .. hash, dead) end
-    redis.call('HDEL', prefix .. 'counts', 'inbox:' .. dead)
+    local inbox = 'inbox:' .. dead
+    redis.call('HDEL', prefix .. 'counts', inbox, 'bytes:' .. inbox, 'mark:' .. inbox)
     redis.call('DEL', prefix .. 'inbox:' .. dead)
   end
   return most - #names
@@ -279,7 +281,12 @@ ORDER = Script(
 -- ARGV: epoch, incarnation, prefix, header, payload, kept (ms), how they are named: all, incarnations or names; who
 local reached = {}
 local function give(stream)
-  add(stream, ARGV[4], ARGV[5])
+  local id = add(stream, ARGV[4], ARGV[5])
+  local counts, mark, bytes = prefix .. 'counts', 'mark:' .. stream, 'bytes:' .. stream
+  if redis.call('HINCRBY', counts, bytes, #ARGV[4] + #ARGV[5]) > 67108864 then
+    redis.call('XTRIM', prefix .. stream, 'MINID', redis.call('HGET', counts, mark) or '0')
+    redis.call('HSET', counts, mark, id, bytes, 0)
+  end
   redis.call('XTRIM', prefix .. stream, 'MINID', string.format('%.0f', math.max(clock - ARGV[6], 0)))
   redis.call('XTRIM', prefix .. stream, 'MAXLEN', '~', 10000)
 end
@@ -307,7 +314,12 @@ end
 return {'ok', reached}
 """
 )
-"""Give an order to some nodes, or to all others. The answer: the incarnation and the name of each that is to get it."""
+"""Give an order to some nodes, or to all others. The answer: the incarnation and the name of each that is to get it.
+
+A stream has the orders of the time that they may take, 10,000 and 128 MiB at most: after each 64 MiB all that stood
+before the last mark is dropped, and a new mark is set. So whoever is slow misses orders, and the engine keeps its
+memory for names.
+"""
 
 NOW = Script(CLOCK + "return {clock}")
 """Return the fleet's clock. KEYS: state."""
