@@ -185,6 +185,10 @@ class NodeTests(FleetCase):
         for why in ("no route", "no route", "refused"):
             fleet.unusable(why)
         self.assertEqual((told, fleet.problem), (["no route", "refused"], "refused"))
+        fleet._node.connection.problem = "the lease has ended"
+        fleet.unusable("the lease has ended")
+        fleet.lost()
+        self.assertEqual(told[2:], ["the lease has ended"])
 
     async def test_enter_twice(self) -> None:
         """Two repeaters of a process cannot have the same name in a fleet."""

@@ -73,8 +73,9 @@ class BoundTests(OrderScriptCase):
         self.assertEqual(len(self.entries("all")), 1)
 
     def test_dead(self) -> None:
-        """A node whose lease has ended holds nothing up."""
+        """A node whose lease has ended holds nothing up, and is forgotten."""
         self.order(600)
+        self.order(100, "names", "bob")
         for _ in range(8):
             self.world.now += 2000
             self.ann.renew()
@@ -85,6 +86,7 @@ class BoundTests(OrderScriptCase):
         self.assertEqual(
             set(self.world.client.hkeys("{f}:read")), {m.incarnation.encode() for m in (self.ann, self.eve)}
         )
+        self.assertEqual(set(self.world.client.hkeys("{f}:counts")), {b"all", b"bytes:all"})
 
 
 class ForeignTests(OrderScriptCase):

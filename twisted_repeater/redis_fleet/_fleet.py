@@ -21,7 +21,7 @@ from ._claims import Claims
 from ._engine import EngineError
 from ._entry import RedisEntry
 from ._metrics import node_metrics
-from ._node import NOT_STARTED, STOPPED, Node
+from ._node import ENDED, NOT_STARTED, STOPPED, Node
 from ._orders import Answer, Order, Orders
 from ._scripts import HOLDERS, NODES
 from ._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost, own_name
@@ -304,7 +304,8 @@ class RedisFleet:
     def lost(self) -> None:
         """See `Watcher`."""
         self._abort_links()
-        self._tell(f"the lease has ended: {self._node.connection.problem or 'it was not renewed in time'}")
+        why = self._node.connection.problem
+        self._tell(ENDED if why in (None, ENDED) else f"{ENDED}: {why}")
 
     def info(self) -> Mapping[str, Any]:
         """See `Watcher`."""

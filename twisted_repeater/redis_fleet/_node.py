@@ -28,13 +28,16 @@ from ._engine import LONGEST_DELAY, Connection, EngineError, Facts
 from ._scripts import JOIN, LEAVE, RENEW, Script
 from ._settings import FleetSettings, OnLeaseLost
 
-__all__ = ["NOT_STARTED", "STOPPED", "Node", "NotAMember", "Watcher"]
+__all__ = ["ENDED", "NOT_STARTED", "STOPPED", "Node", "NotAMember", "Watcher"]
 
 log: Logger = Logger()
 
 NOT_STARTED = "it is not started"
 STOPPED = "it was stopped"
 """Why a node is not even about to become a member."""
+
+ENDED = "the lease has ended"
+"""Why a node is no member any more."""
 
 RENEWALS = 4
 """How often a lease is renewed while it lasts."""
@@ -134,7 +137,7 @@ class Node:
     @property
     def problem(self) -> str | None:
         """Why the fleet cannot be asked; ``None`` if nothing is known against it."""
-        return self.off or self.connection.problem or (None if self.is_member else "the lease has ended")
+        return self.off or self.connection.problem or (None if self.is_member else ENDED)
 
     def keys(self, *names: str) -> list[str]:
         """Return the full names of keys of this fleet."""
@@ -152,7 +155,7 @@ class Node:
         if self.is_member:
             answer = await script.run(self.connection, keys, [self._epoch, incarnation, *arguments])
         if answer is None or (answer[0] == b"ok" and not self.is_member):
-            why = self.off or "the lease has ended"
+            why = self.off or ENDED
         elif answer[0] == b"ok":
             return answer
         else:
@@ -321,7 +324,7 @@ class Node:
     def _lost(self) -> None:
         self._end()
         if self.connection.problem is None:
-            self.connection.abort("the lease has ended")
+            self.connection.abort(ENDED)
         self._watcher.lost()
 
     def _end(self) -> None:
