@@ -15,7 +15,8 @@ from twisted_repeater.redis_fleet import RedisFleet
 async def run(reactor: Any, port: str, server: str, engine: str, node: str) -> None:
     """Join the fleet, then accept clients, until the end."""
     fleet = RedisFleet(engine, node=node, reactor=reactor)
-    await fleet.start()
+    fleet.start()
+    await fleet.when_member()
     repeater = await Repeater.create(
         dialects.int32(),
         repeater_name="edge",

@@ -50,7 +50,8 @@ class FleetCase(EngineCase):
     async def node(self, engine: Engine, node: str, dialect: Any = None, **settings: Any) -> World:
         """Start a node with a repeater; it ends with the test."""
         fleet = self.fleet(engine, node, **settings)
-        await fleet.start()
+        fleet.start()
+        await fleet.when_member()
         world = World(self, self.server, Sockets())
         self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
         await world.create(fleet=fleet, dialect=dialect or dialects.int32())
@@ -96,10 +97,11 @@ class NodeTests(FleetCase):
                 RedisFleet(**{"address": "redis://127.0.0.1", **settings})
 
     async def test_start(self) -> None:
-        """It is a member when `start` has fired; before, it says why not; after `stop`, too."""
+        """It is a member when `when_member` has fired; before, it says why not; after `stop`, too."""
         fleet = self.fleet(self.start_engine(), "a")
         self.assertEqual(fleet.problem, "it is not started")
-        started, cancelled = fleet.start(), fleet.when_member()
+        fleet.start()
+        started, cancelled = fleet.when_member(), fleet.when_member()
         cancelled.addErrback(lambda failure: None)
         cancelled.cancel()
         await started
@@ -113,11 +115,14 @@ class NodeTests(FleetCase):
         engine = self.start_engine()
         fleet, unused = self.fleet(engine, "a"), self.fleet(engine, "b")
         for _ in range(2):
-            await fleet.start()
+            fleet.start()
+        await fleet.when_member()
         for each in (fleet, unused):
             await each.stop()
             with self.assertRaisesRegex(RuntimeError, "make another one"):
-                await each.start()
+                each.start()
+            with self.assertRaisesRegex(RuntimeError, "was stopped"):
+                await each.when_member()
         await self.until(lambda: engine.ask("INFO", "clients")["connected_clients"] == 1)  # that of the question
 
     async def test_stopped_before(self) -> None:
@@ -125,7 +130,8 @@ class NodeTests(FleetCase):
         engine = self.start_engine()
         engine.kill()
         fleet = self.fleet(engine, "a")
-        waiting = [fleet.start(), fleet.when_member()]
+        fleet.start()
+        waiting = [fleet.when_member(), fleet.when_member()]
         await self.until(lambda: "refused" in str(fleet.problem))
         await fleet.stop()
         for each in waiting:
@@ -157,7 +163,8 @@ class NodeTests(FleetCase):
         with capturedLogs() as logs:
             nodes = [self.fleet(engine, "a", **SHORT), self.fleet(engine, "b", on_change=fail, **SHORT)]
             for node in nodes:
-                await node.start()
+                node.start()
+                await node.when_member()
             engine.kill()
             await self.until(lambda: all(node.problem for node in nodes))
             engine.restart()
@@ -383,7 +390,9 @@ class CallTests(FleetCase):
     async def test_errors(self) -> None:
         """A node that has no such repeater, or knows no such call, answers with an error."""
         engine, here, _ = await self.two()
-        await self.fleet(engine, "c").start()
+        third = self.fleet(engine, "c")
+        third.start()
+        await third.when_member()
         entry: Any = here.repeater._entry
         answer = await entry.call(Call("dance"), timeout=5.0)
         self.assertEqual(answer.nodes["c"], NodeAnswer("c", error="this node has no repeater edge-1"))

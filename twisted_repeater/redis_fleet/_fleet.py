@@ -110,20 +110,26 @@ class RedisFleet:
         """Why this node is no member of the fleet at the moment, or cannot ask it; ``None`` if all is well."""
         return self._problem
 
-    def start(self) -> Deferred[None]:
-        """Connect to the engine, and stay connected. Fires when this node is a member.
+    def start(self) -> None:
+        """Connect to the engine, and stay connected. While it cannot be reached, the node goes on trying.
 
-        While the engine cannot be reached it does not fire, and the node goes on trying. To start twice is to start
-        once. Fails with `RuntimeError` if the fleet is stopped before, or was: make another one.
+        To start twice is to start once.
+
+        Raises:
+            RuntimeError: it was stopped. Make another one.
         """
+        if self._node.off == STOPPED:
+            raise RuntimeError("a fleet that was stopped cannot be started again: make another one")
         if self._node.off == NOT_STARTED:
             self._node.start()
-        return self.when_member()
 
     def when_member(self) -> Deferred[None]:
-        """Fire when this node is a member; each call returns a Deferred of its own. Fails as that of `start`."""
+        """Fire when this node is a member; each call returns a Deferred of its own.
+
+        Fails with `RuntimeError` if the fleet is stopped before, or was.
+        """
         if self._node.off == STOPPED:
-            return fail(RuntimeError("a fleet that was stopped cannot be started again: make another one"))
+            return fail(RuntimeError("the fleet was stopped"))
         done: Deferred[None] = Deferred(lambda waiting: self._waiting.remove(waiting))
         if self._problem is None:
             done.callback(None)

@@ -72,7 +72,7 @@ class FleetMember:
     def start(self) -> None:
         """Become a member, and stay one. Nobody waits for it: a fleet that cannot be asked must not stop the start."""
         if self._redis is not None:
-            self._redis.start().addErrback(lambda failure: failure.trap(RuntimeError))  # the process ends before
+            self._redis.start()
 
     async def stop(self) -> None:
         """Leave the fleet. All repeaters have left by now."""

@@ -99,7 +99,8 @@ async def run(server_port: int, engine: str, options: str) -> None:
     fleet = None
     if engine != "-":
         fleet = TimedFleet(engine, node=given["node"], lease=given["lease"], timeout=min(2.0, given["lease"] / 2))
-        await fleet.start()
+        fleet.start()
+        await fleet.when_member()
     repeater = await Repeater.create(
         dialects.int32(),
         repeater_name="repeater",

@@ -53,7 +53,7 @@ class Node(Told):
                 newcomers=NewcomersWithoutEngine(options["newcomers"]),
                 on_change=lambda problem: self.tell(problem=problem),
             )
-            self.fleet.start().addErrback(lambda failure: None)  # stopped before it was a member
+            self.fleet.start()
         self.repeater = await Repeater.create(
             dialect,
             repeater_name="edge",

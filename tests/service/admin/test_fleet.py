@@ -89,7 +89,8 @@ class TwoNodesTests(EngineCase, AdminCase):
             fleet = RedisFleet(engine.url, node=name)
             self.addCleanup(fleet.stop)
             worlds.append(await self.start(fleet=fleet))
-            await fleet.start()
+            fleet.start()
+            await fleet.when_member()
             if name == "b":
                 other = self.process
                 self.client, _ = await worlds[0].linked("ann")
