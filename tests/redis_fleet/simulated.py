@@ -114,7 +114,7 @@ class World:
 
     def _elapsed(self) -> float:
         assert self._here is not None
-        return self._here.clock.seconds()
+        return self._here.clock.elapsed
 
     def raw(self, *words: Any) -> Any:
         """Run a command."""
@@ -216,12 +216,15 @@ class World:
 
 
 class SiteClock(Clock):
-    """The clock of a node."""
+    """The clock of a node. Whoever changes ``rightNow`` sets it."""
 
     site: Site
+    elapsed = 0.0
+    """What the clock says that nobody sets."""
 
     def advance(self, amount: float) -> None:
         """See `Clock`."""
+        self.elapsed += amount
         with self.site.world.at(self.site):
             super().advance(amount)
 

@@ -257,14 +257,15 @@ class RepeatTests(OrdersCase):
 
     def done(self, number: str, order: str = "count") -> None:
         """Have something done."""
-        self.successResultOf(self.first.orders.once(number, Order(order, {}, b"")))
+        with self.world.at(self.first):
+            self.successResultOf(self.first.orders.once(number, Order(order, {}, b"")))
 
     def test_memory(self) -> None:
         """What was done is remembered for some time; the memory for it is bounded, in number and in bytes."""
         self.done("0")
-        self.first.clock.rightNow += REMEMBERED_FOR / 2
+        self.first.clock.elapsed += REMEMBERED_FOR / 2
         self.done("1")
-        self.first.clock.rightNow += REMEMBERED_FOR / 2 + 1
+        self.first.clock.elapsed += REMEMBERED_FOR / 2 + 1
         self.done("2")
         self.assertEqual(list(self.first.orders._work), ["1", "2"])
         for number in range(REMEMBERED):
@@ -281,6 +282,14 @@ class RepeatTests(OrdersCase):
         self.assertLessEqual(self.first.orders._bytes, REMEMBERED_BYTES + LARGEST)
         self.assertLess(len(self.first.orders._work), 100)
 
+    def test_clock_set(self) -> None:
+        """What was done is not forgotten, and so not done again, because the clock of the host was set."""
+        self.done("0")
+        self.first.clock.rightNow += 2 * REMEMBERED_FOR
+        self.done("1")
+        self.done("0")
+        self.assertEqual(len(self.first.orders_seen), 2)
+
     def test_forgotten_at_work(self) -> None:
         """Work that takes longer than it is remembered is answered all the same."""
         waits: Deferred[str] = Deferred()
@@ -289,8 +298,9 @@ class RepeatTests(OrdersCase):
             return await waits if order.what == "long" else None
 
         self.first.does = wait
-        slow = self.first.orders.once("slow", Order("long", {}, b""))
-        self.first.clock.rightNow += REMEMBERED_FOR + 1
+        with self.world.at(self.first):
+            slow = self.first.orders.once("slow", Order("long", {}, b""))
+        self.first.clock.elapsed += REMEMBERED_FOR + 1
         self.done("quick")
         waits.callback("done")
         self.assertEqual(self.successResultOf(slow), {"value": "done"})

@@ -81,7 +81,7 @@ class Claims:
             ConnectingError: another node has it, or the fleet cannot be asked.
         """
         deadline = self._reactor.seconds() + timeout
-        pause = min(self._given_up.pause(key, self._reactor.seconds()), timeout)
+        pause = min(self._given_up.pause(key, self._node.seconds()), timeout)
         if pause > 0:
             await deferLater(self._reactor, pause)
         name = self._names.get(key)
@@ -108,7 +108,7 @@ class Claims:
         """One more client has got a name. If it replaces one of this node, the engine hears that its link is newer."""
         replaces = name.same_name is SameName.REPLACE
         if replaces or not name.users:  # otherwise, it is about to be refused
-            name.since = self._reactor.seconds()
+            name.since = self._node.seconds()
         if replaces and had:
             name.is_newer = True
             self._questions.due(key, name, LATER)
@@ -188,7 +188,7 @@ class Claims:
             if name is None:
                 name = self._names[key] = Name(SameName.REFUSE)
                 name.in_doubt = True  # the other node has been told so
-            self._given_up.add(key, self._reactor.seconds())
+            self._given_up.add(key, self._node.seconds())
             await self._questions.ask(key, name)
 
     def lost(self, key: str, fence: int) -> None:

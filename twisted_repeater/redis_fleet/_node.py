@@ -139,6 +139,10 @@ class Node:
         """Why the fleet cannot be asked; ``None`` if nothing is known against it."""
         return self.off or self.connection.problem or (None if self.is_member else ENDED)
 
+    def seconds(self) -> float:
+        """Return the seconds of a clock that nobody sets: ages are counted by it, as the reactor's clock may jump."""
+        return elapsed()
+
     def keys(self, *names: str) -> list[str]:
         """Return the full names of keys of this fleet."""
         return [self.settings.prefix + name for name in names]

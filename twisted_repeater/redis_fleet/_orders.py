@@ -174,7 +174,7 @@ class Orders:
         if sender is None:  # it comes from the engine itself, and nobody waits for an answer
             Deferred.fromCoroutine(self._outcome(order))
         elif order.left > 0:
-            caller, call, until = sender, header["call"], self._reactor.seconds() + order.left
+            caller, call, until = sender, header["call"], self._node.seconds() + order.left
             self._once(header["id"], order).addCallback(lambda outcome: self._reply(outcome, caller, call, until))
 
     def once(self, number: str, order: Order) -> Deferred[Mapping[str, Any]]:
@@ -188,7 +188,7 @@ class Orders:
     def _once(self, number: str, order: Order) -> Deferred[bytes]:
         work = self._work.get(number)
         if work is None:
-            work = self._work[number] = _Work(self._reactor.seconds())
+            work = self._work[number] = _Work(self._node.seconds())
             Deferred.fromCoroutine(self._begin(number, work, order))
             self._forget()
         if work.outcome is not None:
@@ -223,13 +223,13 @@ class Orders:
         header = {"what": "answer", "call": call, "from": self._node.incarnation}
         while True:
             _, full = await self._send(header, outcome, "incarnations", [caller])
-            if not full or self._reactor.seconds() >= until:
+            if not full or self._node.seconds() >= until:
                 return
             await deferLater(self._reactor, AGAIN)
 
     def _forget(self) -> None:
         """Forget the oldest work, if there is much, or if it is long ago."""
-        long_ago = self._reactor.seconds() - REMEMBERED_FOR
+        long_ago = self._node.seconds() - REMEMBERED_FOR
         while True:  # the latest stays
             number, work = next(iter(self._work.items()))
             if len(self._work) <= REMEMBERED and self._bytes <= REMEMBERED_BYTES and work.begun >= long_ago:

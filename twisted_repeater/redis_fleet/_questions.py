@@ -131,7 +131,7 @@ class Questions:
 
     def _next(self) -> list[tuple[str, Name, str, int]]:
         """Return the next questions."""
-        now = self._reactor.seconds()
+        now = self._node.seconds()
         batch = []
         for key in list(islice(self._due, AT_ONCE)):
             name = self._due.pop(key)

@@ -50,7 +50,6 @@ class Reader:
         missed: Callable[[], None],
     ) -> None:
         self._node = node
-        self._reactor = reactor
         self._take = take
         self._missed = missed
         self._wait = max(node.settings.lease / 4, 0.1)
@@ -66,7 +65,7 @@ class Reader:
         self._unnoted = 0
         """How many bytes were read that the engine does not know of."""
         self._offset = 0.0
-        """By how much the fleet's clock is ahead of the reactor's, in seconds."""
+        """By how much the fleet's clock is ahead of this node's, in seconds."""
         self._measured = float("-inf")
         self._logged = False
 
@@ -119,9 +118,9 @@ class Reader:
 
     async def _measure(self) -> None:
         """Look at the fleet's clock, unless that was done lately."""
-        if not 0 <= self._reactor.seconds() - self._measured <= self._wait:  # less than nothing: the clock was set
+        if self._node.seconds() - self._measured > self._wait:
             (now,) = await NOW.run(self._connection, self._node.keys("state"), [])
-            self._measured = self._reactor.seconds()
+            self._measured = self._node.seconds()
             self._offset = now / 1000 - self._measured
 
     async def _note(self) -> None:
@@ -138,7 +137,7 @@ class Reader:
     def _hand_over(self, which: str, number: bytes, fields: list[bytes]) -> None:
         self._last[which] = number.decode()
         try:
-            age = self._reactor.seconds() + self._offset - _place(number)[0] / 1000
+            age = self._node.seconds() + self._offset - _place(number)[0] / 1000
             if age < -self._wait:
                 self._unnoted = NOTED
             entry = dict(zip(fields[::2], fields[1::2], strict=True))
