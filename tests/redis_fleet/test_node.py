@@ -55,6 +55,7 @@ class JoiningTests(NodeCase):
         await self.fails(node.run(NODES, []), "the lease has ended", NotAMember)
         await self.is_usable(node)
         self.assertEqual((node.is_member, node.problem), (True, None))
+        self.assertEqual(node.seconds(), self.clock.seconds())
         self.assertEqual((recorder.seen, recorder.last), (["joined", "usable"], [b"0-0"]))
         bob, _ = await self.start_member(engine, "bob")
         found = await bob.run(NODES, keys(bob))

@@ -137,18 +137,21 @@ class UnansweredTests(ClaimsCase):
     def test_replaced_without_engine(self) -> None:
         """If the engine cannot be asked, clients of a node replace each other all the same; it hears of that later."""
         (site,) = self.start_nodes(1, SameName.REPLACE)
-        site.claim(ANN, 5)
+        bob = "name:t:bob"
+        for key in (ANN, bob):
+            site.claim(key, 5)
         self.world.tick(1)
         site.mode = Mode.CUT
-        for _ in range(2):
+        for keys in ((ANN, bob), (ANN,)):
             with self.world.at(site):
-                self.successResultOf(Deferred.fromCoroutine(site.claims.claim(ANN, SameName.REPLACE, 5)))
-                site.claims.release(ANN)
+                for key in keys:
+                    self.successResultOf(Deferred.fromCoroutine(site.claims.claim(key, SameName.REPLACE, 5)))
+                    site.claims.release(key)
             self.world.tick(1.5)
         site.mode = Mode.FAST
         calls = self.calls_of(site)
         self.world.tick(1)
-        self.assertEqual(calls, [["younger", ANN, 1500 + 500]])
+        self.assertEqual(calls, [["younger", ANN, 1500 + 500, "younger", bob, 3000 + 500]])
         self.assertEqual(self.holder(), site.node.incarnation)
 
     def test_nothing_after_stop(self) -> None:
