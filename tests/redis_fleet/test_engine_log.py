@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from twisted_repeater.redis_fleet._address import EngineAddress
+from twisted_repeater.redis_fleet._engine_log import EngineLog
 from twisted_repeater.redis_fleet._node import RENEWALS
+from twisted_repeater.redis_fleet._settings import FleetSettings
 
 from ..logged import lines_logged
 from .engines import Engine
@@ -53,6 +56,17 @@ class EngineLogTests(NodeCase):
             engine.ask("FLUSHALL")
             engine.empty()
             await node.stop()
+
+    def test_each_reason_once(self) -> None:
+        """A reason that comes again is logged again only after the engine was back."""
+        lines = lines_logged(self, MODULE)
+        log = EngineLog(FleetSettings(address=EngineAddress("host")), self.clock.seconds)
+        log.starts()
+        for _ in range(2):
+            for why in ("one", "other", "one"):
+                log.unusable(why)
+            log.usable()
+        self.assertEqual([line.rpartition(": ")[2] for line in lines if "is back" not in line], ["one", "other"] * 2)
 
     async def test_log_first(self) -> None:
         """If all is well, the log says who the node is."""

@@ -166,3 +166,20 @@ class UnansweredTests(ClaimsCase):
                 site.claims._questions.stop()
         self.world.tick(1)
         self.assertEqual((calls, self.holder()), ([], site.node.incarnation))
+
+    def test_stopped_while_asking(self) -> None:
+        """A newcomer is refused at `stop`, whether the engine was asked for its name already, or was about to be."""
+        (site,) = self.start_nodes(1)
+        self.comes_and_goes(site)
+        site.mode = Mode.SLOW
+        site.claim(ANN, 60)
+        self.world.tick(0.01)
+        site.claim("name:t:bob", 60)
+        site.leave()
+        self.world.tick(5)
+        self.assertEqual([str(error).rpartition(": ")[2] for error in site.errors], ["it was stopped"] * 2)
+        (other,) = self.start_nodes(1)
+        other.claim(ANN, 60)
+        other.leave()
+        self.world.flow()
+        self.assertEqual([str(error).rpartition(": ")[2] for error in other.errors], ["it was stopped"])
