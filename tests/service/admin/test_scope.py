@@ -66,7 +66,11 @@ class OutcomeTests(SynchronousTestCase):
 
     def test_failed(self) -> None:
         """If the fleet cannot be asked the status is 503; 422 if it is the message that cannot be sent."""
-        errors: list[tuple[Exception, int]] = [(ValueError("no engine"), 503), (MarshalingError("too long"), 422)]
+        errors: list[tuple[Exception, int]] = [
+            (OSError("no engine"), 503),
+            (MarshalingError("too long"), 422),
+            (ValueError("too large for other nodes"), 422),
+        ]
         for error, status in errors:
             answered = on_fleet(call_of(scope="fleet"), lambda error=error, **named: fail(error))
             refusal: Any = self.failureResultOf(answered, ApiError).value

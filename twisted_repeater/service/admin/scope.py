@@ -162,7 +162,7 @@ def _failed(failure: Any) -> Answer:
 
 def fleet_error(error: Exception) -> ApiError:
     """Return what is answered if the fleet could not be asked."""
-    if isinstance(error, MarshalingError):
+    if isinstance(error, MarshalingError | ValueError):  # the latter if it is too large for other nodes
         return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, f"the message cannot be sent: {printable(text_of(error))}")
     return ApiError(http.SERVICE_UNAVAILABLE, _cannot_be_asked(text_of(error)))
 
