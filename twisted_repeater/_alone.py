@@ -139,15 +139,14 @@ def facts() -> dict[str, Any]:
 
 def unknown_nodes(nodes: Collection[str] | None, known: Collection[str]) -> dict[str, NodeAnswer]:
     """Return an answer for each name that is the name of no node, with the names of those that there are."""
+    unknown = [name for name in nodes or () if name not in known]
+    if not unknown:
+        return {}
     shown = [repr(name) for name in sorted(known)]
     there = f"the nodes are {', '.join(shown[:SHOWN])}" if len(shown) > 1 else f"the only node is {shown[0]}"
     if len(shown) > SHOWN:
         there += f" and {len(shown) - SHOWN} more"
-    return {
-        name: NodeAnswer(name, error=f"there is no node {name!r}: {there}", exists=False)
-        for name in nodes or ()
-        if name not in known
-    }
+    return {name: NodeAnswer(name, error=f"there is no node {name!r}: {there}", exists=False) for name in unknown}
 
 
 def answer_of(node: str, entrant: Entrant, call: Call) -> Deferred[NodeAnswer]:

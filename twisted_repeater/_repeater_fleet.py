@@ -277,8 +277,8 @@ def payload_of(kind: MessageType, message: object) -> bytes:
         MarshalingError: it cannot be encoded.
     """
     try:
-        pack = getattr(kind.codec(kind.test), "pack", None)  # of a codec whose links complete a message
-        return bytes(memoryview((pack or kind.writer(kind.test))(message)))
+        encode = getattr(kind.codec(kind.test), "encode_for_node", None)  # of a codec whose links complete a message
+        return bytes(memoryview((encode or kind.writer(kind.test))(message)))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a codec that calls sys.exit() has failed, no more
@@ -287,5 +287,5 @@ def payload_of(kind: MessageType, message: object) -> bytes:
 
 def message_of(kind: MessageType, payload: bytes) -> object:
     """Return the message that another node has sent."""
-    reader = getattr(kind.codec(kind.test), "unpack", None) or kind.reader(kind.test)
+    reader = getattr(kind.codec(kind.test), "decode_from_node", None) or kind.reader(kind.test)
     return payload if reader is None else reader(payload)

@@ -25,7 +25,7 @@ from twisted_repeater.redis_fleet import _node, _reader
 from twisted_repeater.redis_fleet._address import EngineAddress
 from twisted_repeater.redis_fleet._claims import Claims
 from twisted_repeater.redis_fleet._engine import EngineError, Facts
-from twisted_repeater.redis_fleet._node import Node
+from twisted_repeater.redis_fleet._node import STOPPED, Node
 from twisted_repeater.redis_fleet._order_scripts import NOW, READ
 from twisted_repeater.redis_fleet._orders import Order, Orders
 from twisted_repeater.redis_fleet._scripts import RENEW
@@ -450,6 +450,7 @@ class Site:
     async def _leave(self) -> None:
         for key in list(self.links):
             self.close(key)
+        self.node.off = STOPPED
         self.claims.stop()
         await self.node.stop()
         self.orders.stop()

@@ -216,6 +216,35 @@ class WithoutEngineTests(ClaimsCase):
         self.world.tick(0.1)
         self.assertEqual(calls, [])
 
+    def test_stopped_while_asking(self) -> None:
+        """A newcomer is refused at `stop`, whether the engine was asked for its name already, or was about to be."""
+        (site,) = self.start_nodes(1)
+        self.comes_and_goes(site)
+        site.mode = Mode.SLOW
+        site.claim(ANN, 60)
+        self.world.tick(0.01)
+        site.claim("name:t:bob", 60)
+        site.leave()
+        self.world.tick(5)
+        self.assertEqual([str(error).rpartition(": ")[2] for error in site.errors], ["it was stopped"] * 2)
+        (other,) = self.start_nodes(1)
+        other.claim(ANN, 60)
+        other.leave()
+        self.world.flow()
+        self.assertEqual([str(error).rpartition(": ")[2] for error in other.errors], ["it was stopped"])
+
+    def test_cancelled_when_told(self) -> None:
+        """A newcomer that hears that the fleet is stopped may have another one go that waits for the engine, too."""
+        (site,) = self.start_nodes(1)
+        site.mode = Mode.CUT
+        site.claim(ANN, 5)
+        site.claim("name:t:bob", 5)
+        self.world.tick(2)
+        (_, first), _ = site.pending
+        first.addCallback(lambda _: site.cancel())
+        site.leave()
+        self.assertEqual([type(error) for error in site.errors], [FleetUnavailable, CancelledError])
+
 
 class ReconcileTests(ClaimsCase):
     """Names are claimed again."""

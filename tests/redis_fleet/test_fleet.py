@@ -6,7 +6,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
@@ -15,7 +15,7 @@ from twisted_repeater import DuplicateClient, Limits, SameName, dialects
 from twisted_repeater.fleet import Call, IEntry, IFleet, NodeAnswer
 from twisted_repeater.redis_fleet import NewcomersWithoutEngine, OnLeaseLost, RedisFleet
 from twisted_repeater.redis_fleet._engine import EngineError
-from twisted_repeater.redis_fleet._orders import Order
+from twisted_repeater.redis_fleet._orders import LARGEST, Order
 from twisted_repeater.service.service_entrant import ServiceEntrant
 
 from ..peers import LOST, Server, Sockets, World, hello
@@ -141,6 +141,19 @@ class NodeTests(FleetCase):
         self.addCleanup(lambda: Deferred.fromCoroutine(world.tear_down()))
         with self.assertRaisesRegex(RuntimeError, "nobody can take part"):
             await world.create(fleet=fleet)
+
+    def cancel(self, waiting: Deferred[None], told: object) -> None:
+        """Cancel what somebody waits for, when another one is told."""
+        waiting.cancel()
+
+    def test_cancelled_when_told(self) -> None:
+        """Whoever hears that a node is a member, or is stopped before, may cancel what others wait for."""
+        for end in (RedisFleet.usable, RedisFleet.stop):
+            fleet = RedisFleet("redis://127.0.0.1", reactor=Clock())
+            first, second = fleet.when_member(), fleet.when_member()
+            first.addBoth(partial(self.cancel, second))
+            end(fleet)
+            self.failureResultOf(second, CancelledError)
 
     async def test_leave_twice(self) -> None:
         """To leave twice does nothing more, also if another one has entered under the name meanwhile."""
@@ -360,6 +373,18 @@ class CallTests(FleetCase):
         for client in clients:
             await client.seen.holds(b"end")
             self.assertEqual(client.seen[1:], [b"news", b"end"])
+
+    async def test_too_large(self) -> None:
+        """What is too large for other nodes is not done here, either; this node alone may do it."""
+        _, here, _ = await self.two()
+        client, _ = await here.linked("alice")
+        fleet, large = here.repeater.fleet, bytes(LARGEST + 1)
+        with self.assertRaisesRegex(ValueError, "at most"):
+            await fleet.send_to_all_clients(large)
+        await fleet.send_to_all_clients(b"end")
+        await client.seen.holds(b"end")
+        self.assertEqual([len(message) for message in client.seen[1:]], [3])
+        self.assertEqual((await fleet.send_to_all_clients(large, nodes=["a"])).done, {"a": 1})
 
     async def test_order(self) -> None:
         """Calls of one node are done in their order by all."""

@@ -9,12 +9,13 @@ from typing import Any
 from unittest import mock
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.redis_fleet import _node
 from twisted_repeater.redis_fleet._engine import EngineError
 from twisted_repeater.redis_fleet._node import RENEWALS, SWEEPS, SWEPT, Node, NotAMember, elapsed
-from twisted_repeater.redis_fleet._scripts import CLAIMS, NODES
+from twisted_repeater.redis_fleet._scripts import CLAIMS, JOIN, NODES, RENEW
 from twisted_repeater.redis_fleet._settings import OnLeaseLost
 
 from ..logged import lines_logged
@@ -97,60 +98,13 @@ class JoiningTests(NodeCase):
 
     async def test_not_complete(self) -> None:
         """If what follows joining fails, the node joins again; each reason is logged once."""
-        lines = lines_logged(self, MODULE)
+        lines = lines_logged(self, "twisted_repeater.redis_fleet._engine_log")
         node, recorder = self.start_node(self.start_engine())
         recorder.errors = [EngineError(why) for why in ("one", "other", "one")]
         await self.is_usable(node)
         problems = ["joined", "unusable: one", "joined", "unusable: other", "joined", "unusable: one"]
         self.assertEqual(recorder.seen, [*problems, "joined", "usable"])
         self.assertEqual([line.rpartition(": ")[2] for line in lines[:-1]], ["one", "other"])
-
-    async def test_log(self) -> None:
-        """The log says once that the engine cannot be used, once each further reason, and once that it is back."""
-        lines = lines_logged(self, MODULE)
-        engine = self.start_engine(password="secret")
-        engine.kill()
-        node, recorder = self.start_node(engine)
-        await self.soon(lambda: recorder.seen)
-        self.clock.advance(1)
-        engine.restart()
-        await self.is_usable(node)
-        engine.cut()
-        await self.soon(lambda: len(recorder.seen) > 4)
-        await self.is_usable(node)
-        where = engine.address
-        self.assertRegex(lines[0], rf"^the fleet's engine at {where} cannot be used: .*refused")
-        self.assertEqual(lines[1], f"the fleet's engine at {where} is back after 1.0 seconds, for node ann of main")
-        self.assertRegex(lines[2], "cannot be used: it has closed the connection")
-        self.assertRegex(lines[3], "is back after 0.0 seconds")
-        self.assertEqual(len(lines), 4)
-        self.assertNotIn("secret", "".join(lines))
-
-    async def test_log_once(self) -> None:
-        """What prevents the lease from being renewed, and then the node from joining, is logged once."""
-        for spoil, why in (
-            (lambda engine: engine.ask("SET", "{twisted_repeater:main}:nodes", "x"), "something else uses the keys"),
-            (Engine.fill, "its memory is full"),
-        ):
-            lines = lines_logged(self, MODULE)
-            engine = self.start_engine()
-            node, recorder = await self.start_member(engine)
-            spoil(engine)
-            self.clock.advance(LEASE / RENEWALS)
-            calls = node.connection.calls + 6  # enough to fail again, and then once more
-            await self.soon(lambda node=node, calls=calls: node.connection.calls > calls)
-            self.assertRegex(lines[1], f"cannot be used: {why}")
-            self.assertEqual((len(lines), len(recorder.seen)), (2, 3))
-            engine.ask("FLUSHALL")
-            engine.empty()
-            await node.stop()
-
-    async def test_log_first(self) -> None:
-        """If all is well, the log says who the node is."""
-        lines = lines_logged(self, MODULE)
-        engine = self.start_engine()
-        await self.start_member(engine)
-        self.assertEqual(list(lines), [f"this process is node ann of the fleet main at {engine.address}"])
 
 
 class StayingTests(NodeCase):
@@ -335,6 +289,58 @@ class LeavingTests(NodeCase):
         await stopped
         self.assertRegex(lines[-1], "could not be left: it did not answer.*free when the lease ends")
         engine.thaw()
+
+    async def test_stopped_while_joining(self) -> None:
+        """A node that is stopped while it joins has left when it has stopped, and nobody is told that it has joined."""
+        engine = self.start_engine()
+        node, recorder = self.start_node(engine)
+        stopped: list[Deferred[None]] = []
+        joins = JOIN.run
+
+        async def join(*words: Any) -> Any:
+            answer = await joins(*words)
+            stopped.extend(Deferred.fromCoroutine(node.stop()) for _ in range(2))
+            for _ in range(3):  # while the answer is on its way
+                await deferLater(self.clock, 0)
+            return answer
+
+        with mock.patch.object(JOIN, "run", join):
+            await self.soon(lambda: stopped)
+            for each in stopped:
+                await each
+        self.assertEqual((names_of(engine), recorder.seen, self.clock.calls), ([], [], []))
+
+    async def test_stopped_while_claiming(self) -> None:
+        """So it is if the node is stopped while the names are claimed that it has had before."""
+        engine = self.start_engine()
+        node, recorder = self.start_node(engine)
+        stopped: list[Deferred[None]] = []
+
+        async def joined(last: bytes) -> None:
+            stopped.append(Deferred.fromCoroutine(node.stop()))
+
+        self.patch(recorder, "joined", joined)
+        await self.soon(lambda: stopped)
+        await stopped[0]
+        self.assertEqual((names_of(engine), recorder.seen, self.clock.calls), ([], [], []))
+
+    async def test_stopped_while_renewing(self) -> None:
+        """A node that finds at a new connection that it was forgotten does not join again if it is stopped."""
+        engine = self.start_engine()
+        node, recorder = await self.start_member(engine)
+        engine.ask("FLUSHALL")
+        stopped: list[Deferred[None]] = []
+        renews = RENEW.run
+
+        async def renew(*words: Any) -> Any:
+            stopped.append(Deferred.fromCoroutine(node.stop()))
+            return await renews(*words)
+
+        with mock.patch.object(RENEW, "run", renew), mock.patch.object(JOIN, "run", side_effect=EngineError) as join:
+            engine.cut()
+            await self.soon(lambda: stopped)
+            await stopped[0]
+        self.assertEqual((join.called, recorder.seen[2:]), (False, ["unusable: it has closed the connection"]))
 
     async def test_swept_up(self) -> None:
         """The names of a node that has gone are swept up by another, quickly, and the engine forgets the node."""

@@ -150,7 +150,7 @@ class MemberTests(MemberCase):
     async def test_engine_away(self) -> None:
         """A node whose engine is away starts, logs that once, says so in its readiness, and joins when it is back."""
         self.engine.kill()
-        lines = lines_logged(self, "twisted_repeater.redis_fleet._node")
+        lines = lines_logged(self, "twisted_repeater.redis_fleet._engine_log")
         service = self.start(self.member())
         alone = self.start(self.member(fleet_node="b", newcomers_without_engine="alone"))
         await self.until(lambda: "efused" in service.unready()[0])

@@ -150,7 +150,7 @@ class Claims:
         if left <= 0 or self._node.off == STOPPED:
             problem = self._node.problem or "the engine does not answer"
             raise FleetUnavailable(f"the fleet cannot be asked for the name: {problem}")
-        back: Deferred[None] = Deferred(self._waiting.__delitem__)
+        back: Deferred[None] = Deferred(lambda back: self._waiting.pop(back, None))
         self._waiting[back] = None
         await back.addTimeout(left, self._reactor, lambda *_: None)
 
@@ -170,7 +170,7 @@ class Claims:
                 self._questions.due(key, name)
                 last = key, name
         self._engine_is_back()
-        if last is not None and await self._questions.ask(*last) is None:
+        if last is not None and await self._questions.ask(*last) is None and self._node.off is None:
             raise EngineError("the names of this node could not be claimed again")
 
     def goes_on(self) -> None:
@@ -224,7 +224,8 @@ class Claims:
         """Let all who wait for the engine look again."""
         waiting, self._waiting = self._waiting, {}
         for back in waiting:
-            back.callback(None)
+            if not back.called:  # one who was told before may have cancelled it
+                back.callback(None)
 
     def _settle(self, key: str, name: Name) -> None:
         """If nobody wants a name any more, free it."""

@@ -22,7 +22,7 @@ from ._engine import EngineError
 from ._entry import RedisEntry
 from ._metrics import node_metrics
 from ._node import ENDED, NOT_STARTED, STOPPED, Node
-from ._orders import Answer, Order, Orders
+from ._orders import Answer, Order, Orders, check_size
 from ._scripts import HOLDERS, NODES
 from ._settings import FleetSettings, NewcomersWithoutEngine, OnLeaseLost, own_name
 
@@ -147,9 +147,8 @@ class RedisFleet:
         self._problem = self._node.off = STOPPED
         if first:
             self._abort_links()
-        waiting, self._waiting = self._waiting, []
-        for done in waiting:
-            done.errback(RuntimeError("the fleet was stopped before this node was a member"))
+        while self._waiting:  # one who is told may cancel others
+            self._waiting.pop(0).errback(RuntimeError("the fleet was stopped before this node was a member"))
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -209,17 +208,24 @@ class RedisFleet:
     async def call(
         self, entrant: str, call: Call, timeout: float, nodes: Collection[str] | None, call_id: str
     ) -> FleetAnswer:
-        """Have a call carried out; see `IEntry`."""
+        """Have a call carried out; see `IEntry`.
+
+        Raises:
+            ValueError: the payload is too large for other nodes. Then this one does nothing, either.
+        """
         arguments = {"entrant": entrant, "call": call.what, "arguments": dict(call.arguments)}
         order = Order("call", arguments, call.payload)
         own: list[Deferred[NodeAnswer]] = []
+        asks_others = nodes is None or set(nodes) != {self.node}
+        if asks_others:
+            check_size(call.payload)
         if nodes is None or self.node in nodes:
             outcome = self._orders.once(call_id, order).addCallback(self._own_answer)
             own.append(in_time(outcome, self.node, timeout, self._clock))
         found: list[Answer] = []
         known, problem = {self.node}, None
         try:
-            if nodes is None or set(nodes) != {self.node}:
+            if asks_others:
                 found = await self._orders.call(
                     "call", arguments, call.payload, only=nodes, timeout=timeout, number=call_id
                 )
@@ -293,9 +299,8 @@ class RedisFleet:
         """See `Watcher`."""
         self._claims.goes_on()
         self._tell(None)
-        waiting, self._waiting = self._waiting, []
-        for done in waiting:
-            done.callback(None)
+        while self._waiting:
+            self._waiting.pop(0).callback(None)
 
     def unusable(self, why: str) -> None:
         """See `Watcher`."""

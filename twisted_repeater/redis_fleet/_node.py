@@ -14,8 +14,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -25,10 +24,12 @@ from twisted.python.failure import Failure
 from .._text import text_of
 from .._types import Reactor
 from ._engine import LONGEST_DELAY, Connection, EngineError, Facts
+from ._engine_log import EngineLog
 from ._scripts import JOIN, LEAVE, RENEW, Script
 from ._settings import FleetSettings, OnLeaseLost
+from ._watcher import Watcher
 
-__all__ = ["ENDED", "NOT_STARTED", "STOPPED", "Node", "NotAMember", "Watcher"]
+__all__ = ["ENDED", "NOT_STARTED", "STOPPED", "Node", "NotAMember"]
 
 log: Logger = Logger()
 
@@ -56,35 +57,6 @@ def elapsed() -> float:
 
 class NotAMember(EngineError):
     """This node is no member of its fleet at the moment."""
-
-
-class Watcher(Protocol):
-    """Hears what becomes of a node's membership."""
-
-    async def joined(self, last: bytes) -> None:
-        """The node has become a member, with a new incarnation: it holds no name yet.
-
-        Args:
-            last: the identifier of the last order to all nodes.
-
-        Raises:
-            EngineError: it could not be done what is to be done then. The node joins again.
-        """
-
-    def usable(self) -> None:
-        """The engine can be asked: the node has joined, or its membership goes on."""
-
-    def unusable(self, why: str) -> None:
-        """The engine cannot be asked; also called when the reason changes. The lease goes on as long as it goes."""
-
-    def endangered(self) -> None:
-        """The lease was not renewed for half of its time."""
-
-    def lost(self) -> None:
-        """The lease has ended, or may have ended."""
-
-    def info(self) -> Mapping[str, Any]:
-        """Return what the node says of itself, for JSON."""
 
 
 class Node:
@@ -119,10 +91,9 @@ class Node:
         self._looks_at = float("inf")
         self._renewal: IDelayedCall | None = None
         self._renews_at = float("inf")
-        self._since: float | None = None
-        """Since when the engine cannot be used; ``None`` if it can."""
-        self._reasons: set[str] = set()
-        """Why, as far as the log has it."""
+        self._joining: Deferred[None] | None = None
+        """Fires when the engine has answered whether the node has joined; ``None`` if it was not asked."""
+        self._log = EngineLog(settings, self.seconds)
         self.connection: Connection = Connection(
             settings.address, reactor, settings.timeout, self._up, self._down, min(settings.lease / 4, LONGEST_DELAY)
         )
@@ -182,13 +153,15 @@ class Node:
     def start(self) -> None:
         """Connect, join, and stay a member."""
         self.off = None
-        self._since = elapsed()
+        self._log.starts()
         self.connection.start()
 
     async def stop(self) -> None:
         """Leave, so that the names of this node are free at once."""
         self.off = STOPPED
         try:
+            if self._joining is not None:
+                await self._joining
             if self.is_member:
                 await self.run(LEAVE, self.keys("state", "nodes", "info", "names"), SWEPT)
         except EngineError as error:
@@ -203,14 +176,26 @@ class Node:
         """The engine can be asked: go on as a member, or else join."""
         if self._is_complete and self.is_member and facts.run_id == self._run_id and await self._goes_on():
             self._renew_later(self.settings.lease / RENEWALS)
-        else:
-            self._is_complete = False
+        elif self.off is None:
+            await self._begin(facts)
+        if self.off is None:  # otherwise it is stopped, and leaves by this connection
+            self._log.usable()
+            self._watcher.usable()
+
+    async def _begin(self, facts: Facts) -> None:
+        """Join, and have the watcher do what is to be done then."""
+        self._is_complete = False
+        joining: Deferred[None] = Deferred()
+        self._joining = joining
+        try:
             last = await self._join(facts)
+        finally:
+            self._joining = None
+            joining.callback(None)
+        if self.off is None:
             self._renew_later(self.settings.lease / RENEWALS)  # the watcher may take its time
             await self._watcher.joined(last)
             self._is_complete = True
-        self._log_up()
-        self._watcher.usable()
 
     async def _goes_on(self) -> bool:
         """Renew the lease that this node had before its connection was lost. Return whether the engine still knows it.
@@ -263,7 +248,7 @@ class Node:
     def _down(self, why: str) -> None:
         """The engine cannot be asked any more. The lease goes on as long as it goes."""
         self._stop_renewing()
-        self._log_down(why)
+        self._log.unusable(why)
         self._watcher.unusable(why)
 
     def _renew_later(self, seconds: float) -> None:
@@ -339,27 +324,3 @@ class Node:
             self._alarm.cancel()
         self._alarm = None
         self._stop_renewing()
-
-    # -- the log ---------------------------------------------------------------------------------------------
-
-    def _log_up(self) -> None:
-        names: dict[str, Any] = {
-            "node": self.settings.node,
-            "fleet": self.settings.fleet,
-            "address": self.settings.address,
-        }
-        since, self._since = self._since, None
-        text = "this process is node {node} of the fleet {fleet} at {address}"
-        if self._reasons and since is not None:
-            text = "the fleet's engine at {address} is back after {seconds:.1f} seconds, for node {node} of {fleet}"
-            names["seconds"] = elapsed() - since
-        log.info(text, **names)
-        self._reasons.clear()
-
-    def _log_down(self, why: str) -> None:
-        if self._since is None:
-            self._since = elapsed()
-        if why not in self._reasons:
-            say = log.info if self._reasons else log.warn
-            say("the fleet's engine at {address} cannot be used: {why}", address=self.settings.address, why=why)
-            self._reasons.add(why)

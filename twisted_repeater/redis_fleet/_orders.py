@@ -27,7 +27,7 @@ from ._node import Node
 from ._order_scripts import ORDER
 from ._reader import Reader
 
-__all__ = ["NOT_REACHED", "Answer", "Order", "Orders"]
+__all__ = ["NOT_REACHED", "Answer", "Order", "Orders", "check_size"]
 
 log: Logger = Logger()
 
@@ -270,8 +270,7 @@ class Orders:
             EngineError: the engine cannot be asked.
             ValueError: the payload is too large.
         """
-        if len(payload) > LARGEST:
-            raise ValueError(f"what is sent to other nodes must be at most {LARGEST} bytes, not {len(payload)}")
+        check_size(payload)
         own, timeout, this = self._node.incarnation, min(timeout, LONGEST), next(self._numbers)
         header = {"what": what, "id": number or secrets.token_hex(8), "from": own, "call": this, "within": timeout}
         call = self._calls[this] = _Call()
@@ -293,6 +292,12 @@ class Orders:
         kept = round(LONGEST * 1000)  # an order is kept for as long as it may take
         _, reached, full = await self._node.run(ORDER, keys, json.dumps(header), payload, kept, UNREAD, how, *who)
         return _names(reached), _names(full)
+
+
+def check_size(payload: bytes) -> None:
+    """Raise `ValueError` if something is too large to be sent to other nodes."""
+    if len(payload) > LARGEST:
+        raise ValueError(f"what is sent to other nodes must be at most {LARGEST} bytes, not {len(payload)}")
 
 
 def _names(texts: list[bytes]) -> dict[str, str]:

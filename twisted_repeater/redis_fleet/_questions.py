@@ -76,11 +76,13 @@ class Questions:
         self._incarnation = self._node.incarnation
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Ask no more. Whoever waits for an answer gets none."""
         self._connected = False
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
+        if not self._asks:  # otherwise, those who wait hear it when that call has ended
+            self._ask_nothing()
 
     def due(self, key: str, name: Name, within: float | None = None) -> None:
         """Ask about a name, within some seconds, or together with others."""

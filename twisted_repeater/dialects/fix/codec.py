@@ -31,14 +31,14 @@ class FixCodec(TypedCodec[Message]):
             raise self.wrong_type(message)
         return message.frame
 
-    def pack(self, message: object) -> bytes:
+    def encode_for_node(self, message: object) -> bytes:
         """Return a message as it travels between nodes of a fleet: perhaps without a header, which each link writes."""
         if not isinstance(message, Message):
             raise self.wrong_type(message)
         return message.data
 
-    def unpack(self, payload: bytes) -> Message:
-        """Return the message that another node has packed."""
+    def decode_from_node(self, payload: bytes) -> Message:
+        """Return the message that another node has sent by `encode_for_node`."""
         if payload.startswith(b"8="):
             return self.decode(payload)
         kind = CLASSES.get(payload[3 : payload.index(b"\1")], Message)
