@@ -72,6 +72,8 @@ class Judge:
     counts: Counter[str] = field(default_factory=Counter)
     absences: list[float] = field(default_factory=list)
     """For how many seconds clients had no link, between two."""
+    settled: list[float] = field(default_factory=list)
+    """How many seconds after the end of the last trouble the doubled names had one link again."""
     troubles: list[Span] = field(default_factory=list)
     """When the engine was not there, or not for all nodes."""
     stops: dict[str, list[Span]] = field(default_factory=dict)
@@ -145,6 +147,8 @@ class Judge:
         spans: Iterable[Span] = self.stops.get(doubled.older.node, ())
         if self.keeps:
             spans = [*self.troubles, *(span for stops in self.stops.values() for span in stops)]
+        ends = [last if span.ended is None else min(span.ended, last) for span in spans if span.began <= last]
+        self.settled.append(last - max(ends, default=doubled.at))
         began = any(span.touches(doubled.at - self.grace, doubled.at) for span in spans)
         return began and any(span.touches(last - self.grace, last) for span in spans)
 
