@@ -1,4 +1,4 @@
-"""What the log says of an engine: once that it cannot be used, once each further reason, once that it is back."""
+"""Logs the state of the engine: that it cannot be used, each further reason, and that it is back, once each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log: Logger = Logger()
 
 
 class EngineLog:
-    """What the log says of the engine of a node.
+    """Logs whether a node can use its engine.
 
     Args:
         settings: those of the node.
@@ -27,7 +27,7 @@ class EngineLog:
         self._since: float | None = None
         """Since when the engine cannot be used; ``None`` if it can."""
         self._reasons: set[str] = set()
-        """Why, as far as the log has it."""
+        """The reasons that were logged since then."""
 
     def starts(self) -> None:
         """The node looks for its engine."""

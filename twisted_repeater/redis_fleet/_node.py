@@ -183,7 +183,7 @@ class Node:
             self._watcher.usable()
 
     async def _begin(self, facts: Facts) -> None:
-        """Join, and have the watcher do what is to be done then."""
+        """Join, then let the watcher claim the names of this node."""
         self._is_complete = False
         joining: Deferred[None] = Deferred()
         self._joining = joining

@@ -126,7 +126,7 @@ class Questions:
         self._ask_nothing()
 
     def _ask_nothing(self) -> None:
-        """The engine cannot be asked: what is due waits until it is back."""
+        """Tell all who wait that the engine cannot be asked now."""
         due, self._due = self._due, {}
         for name in due.values():
             name.answer(None)

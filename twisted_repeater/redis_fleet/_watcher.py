@@ -1,4 +1,4 @@
-"""What hears what becomes of a node's membership."""
+"""The interface by which a node reports changes of its membership."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Watcher"]
 
 
 class Watcher(Protocol):
-    """Hears what becomes of a node's membership."""
+    """Is told when a node joins, loses its engine, or loses its lease."""
 
     async def joined(self, last: bytes) -> None:
         """The node has become a member, with a new incarnation: it holds no name yet.
@@ -18,14 +18,14 @@ class Watcher(Protocol):
             last: the identifier of the last order to all nodes.
 
         Raises:
-            EngineError: it could not be done what is to be done then. The node joins again.
+            EngineError: the engine was lost before all names were claimed again. The node joins again.
         """
 
     def usable(self) -> None:
         """The engine can be asked: the node has joined, or its membership goes on."""
 
     def unusable(self, why: str) -> None:
-        """The engine cannot be asked; also called when the reason changes. The lease goes on as long as it goes."""
+        """The engine cannot be asked; also called when the reason changes. The lease holds until it runs out."""
 
     def endangered(self) -> None:
         """The lease was not renewed for half of its time."""
@@ -34,4 +34,4 @@ class Watcher(Protocol):
         """The lease has ended, or may have ended."""
 
     def info(self) -> Mapping[str, Any]:
-        """Return what the node says of itself, for JSON."""
+        """Return the facts about this node that other nodes can read, for JSON."""
