@@ -1,15 +1,14 @@
-"""A bin_prot type: its reader, its writer, their errors, and the codec that is made of it."""
+"""A bin_prot type: its reader, its writer, and the codec that is made of it."""
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from zope.interface import implementer
 
-from ...errors import MarshalingError, ParseError
 from ...interfaces import ICodec
+from ._wire import MessageCodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,40 +42,18 @@ SomeType: TypeAlias = BinType[Any]
 
 
 @implementer(ICodec)
-class BinProtCodec(Generic[T]):
+class BinProtCodec(MessageCodec, Generic[T]):
     """The codec of messages of one type; `bin_prot_codec` makes it."""
 
-    __slots__ = ("_levels", "_read", "_write")
+    __slots__ = ()
 
-    def __init__(self, message: BinType[T], max_depth: int) -> None:
-        self._read = message.read
-        self._write = message.write
-        self._levels = max_depth
+    if TYPE_CHECKING:
 
-    def decode(self, payload: bytes) -> T:
-        """See `ICodec`."""
-        try:
-            message, end = self._read(payload, 0, self._levels)
-        except ParseError as error:
-            _put_path_first(error)
-            raise
-        except RecursionError:
-            raise ParseError("nested deeper than can be read") from None
-        if end != len(payload):
-            raise unexpected("the end", end, f"{count_bytes(len(payload) - end)} left over")
-        return message
+        def decode(self, payload: bytes) -> T:
+            """See `ICodec`."""
 
-    def encode(self, message: T) -> bytes:
-        """See `ICodec`."""
-        out = bytearray()
-        try:
-            self._write(out, message, self._levels)
-        except MarshalingError as error:
-            _put_path_first(error)
-            raise
-        except RecursionError:
-            raise MarshalingError("nested deeper than can be written") from None
-        return bytes(out)
+        def encode(self, message: T) -> bytes:
+            """See `ICodec`."""
 
 
 def bin_prot_codec(message: BinType[T], *, max_depth: int = 100) -> BinProtCodec[T]:
@@ -109,39 +86,3 @@ def check_type(of: object, where: str) -> None:
     elif callable(of) and not isinstance(of, type):
         hint = ": call it"
     raise TypeError(f"{where} must be a bin_prot type such as bin_int, not {of!r}{hint}")
-
-
-def unexpected(expected: str, at: int, found: str) -> ParseError:
-    """Return the error of a reader that found something else than it expected at a byte."""
-    return ParseError(f"expected {expected} at byte {at}, found {found}", offset=at)
-
-
-def cut_short(expected: str, data: bytes, at: int) -> ParseError:
-    """Return the error of a reader for which too few bytes are left."""
-    left = len(data) - at
-    return unexpected(expected, at, f"only {count_bytes(left)}" if left > 0 else "the end")
-
-
-def wrong(expected: str, value: object) -> MarshalingError:
-    """Return the error of a writer that was given something else than it expected."""
-    try:
-        shown = reprlib.repr(value)
-    except Exception:  # an int of more digits than Python converts, or a repr of the application's that raises
-        shown = f"a value of type {type(value).__name__}"
-    return MarshalingError(f"expected {expected}, got {shown}")
-
-
-def add_to_path(part: str, error: ParseError | MarshalingError) -> None:
-    """Add a part to the front of the path of an error, while the error goes up."""
-    inner = error.field or ""
-    error.field = f"{part}.{inner}" if inner and not inner.startswith("[") else part + inner
-
-
-def count_bytes(size: int) -> str:
-    """Return a number of bytes in words."""
-    return "1 byte" if size == 1 else f"{size} bytes"
-
-
-def _put_path_first(error: ParseError | MarshalingError) -> None:
-    if error.field:
-        error.args = (f"{error.field}: {error}",)
