@@ -23,6 +23,7 @@ cdef class StringWriter(Writer):
 
 cdef class TextReader(Reader):
     cdef str _errors
+    cdef bint _strict
     cdef StringReader _bytes
     @cython.locals(value=bytes)
     cdef take(self, Source source)

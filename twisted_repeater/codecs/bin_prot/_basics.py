@@ -18,7 +18,6 @@ LENGTHS: IntReader = bin_nat0.read  # type: ignore[assignment]
 WRITTEN_LENGTHS: IntWriter = bin_nat0.write  # type: ignore[assignment]
 
 
-
 class CharReader(Reader):
     """Reads single bytes."""
 
@@ -72,13 +71,14 @@ class TextReader(Reader):
 
     def __init__(self, errors: str) -> None:
         self._errors = errors
+        self._strict = errors == "strict"
         self._bytes = StringReader()
 
     def take(self, source: Source) -> Any:
         """See `Reader`."""
         value = self._bytes.take(source)
         try:
-            return value.decode("utf-8", self._errors)
+            return value.decode("utf-8") if self._strict else value.decode("utf-8", self._errors)
         except UnicodeDecodeError as error:
             bad = source.at - len(value) + error.start
             raise unexpected("text in UTF-8", bad, f"the byte {source.data[bad]:02x}") from None

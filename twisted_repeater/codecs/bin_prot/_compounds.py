@@ -267,8 +267,7 @@ class LazyWriter(Writer):
 def lazy(of: Callable[[], BinType[T]]) -> BinType[T]:
     """Return a type that stands for one that is made later, as recursive types need: ``lazy(lambda: tree)``.
 
-    Each such type inside another counts as one level of nesting, which a codec limits by its ``max_depth``. Python's
-    recursion limit may be reached earlier, with the same errors.
+    Each such type inside another counts as one level of nesting, which a codec limits by its ``max_depth``.
 
     Args:
         of: a function that returns the type. It is called once, when the type is needed.

@@ -84,9 +84,7 @@ class IntReader(Reader):
         if self._last == 0xFF and value >= TWO_63:
             value -= TWO_64
         if not self._least <= value <= self._most:
-            raise unexpected(
-                f"{self._name} from {self._least} to {self._most} after the byte fc", at, str(value)
-            )
+            raise unexpected(f"{self._name} from {self._least} to {self._most} after the byte fc", at, str(value))
         return value
 
 
@@ -183,9 +181,11 @@ class FloatReader(Reader):
         if source.end - at < 8:
             raise cut_short(f"{self._name} of 8 bytes", source.data, at)
         source.at = at + 8
-        if COMPILED:
-            return double_at(source.data, at)  # type: ignore[name-defined]  # noqa: F821  # it is in the .pxd
-        return DOUBLE.unpack_from(source.data, at)[0]
+        return (
+            double_at(source.data, at)  # type: ignore[name-defined]  # noqa: F821
+            if COMPILED  # the function is in the .pxd
+            else DOUBLE.unpack_from(source.data, at)[0]
+        )
 
 
 class FloatWriter(Writer):

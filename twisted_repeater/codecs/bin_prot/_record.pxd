@@ -4,10 +4,19 @@ cimport cython
 from ._wire cimport Reader, Sink, Source, Writer
 
 cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        object (*tp_new)(PyTypeObject *cls, object arguments, void *keywords)
     # object.__setattr__ without a call through Python.
-    int set_field "PyObject_GenericSetAttr"(object made, object name, object value) except -1
+    int set_attribute "PyObject_GenericSetAttr"(object made, object name, object value) except -1
+
+# Returns object.__new__(cls), for a class that has this __new__.
+cdef inline object new_object(object cls):
+    return (<PyTypeObject *>cls).tp_new(<PyTypeObject *>cls, (), NULL)
 
 cdef bint COMPILED
+
+cdef _new(cls)
+cdef _assign(made, name, value)
 
 cdef class RecordReader(Reader):
     cdef object _cls

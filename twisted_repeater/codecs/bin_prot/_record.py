@@ -71,7 +71,7 @@ class FieldsReader(Reader):
     """Reads the fields into an instance of a class, whose ``__init__`` is not called: it would do the same.
 
     To call ``__init__`` takes more time than all the rest of a small message. `assigns_fields` says of which classes
-    an instance can be made like this; `RecordReader` makes those of all others.
+    an instance can be made like this, as they are when the type is described. `RecordReader` makes those of all others.
     """
 
     def __init__(self, cls: type, fields: dict[str, SomeType]) -> None:
@@ -81,20 +81,27 @@ class FieldsReader(Reader):
 
     def take(self, source: Source) -> Any:
         """See `Reader`."""
-        made, index = object.__new__(self._cls), 0
+        made, index = _new(self._cls), 0
         source.enter()
         try:
             for reader in self._readers:
-                if COMPILED:
-                    set_field(made, self._names[index], reader.take(source))  # type: ignore[name-defined]  # noqa: F821
-                else:
-                    object.__setattr__(made, self._names[index], reader.take(source))
+                _assign(made, self._names[index], reader.take(source))
                 index += 1
         except ParseError as error:
             add_to_path(self._names[index], error)
             raise
         source.leave()
         return made
+
+
+def _new(cls: type) -> Any:
+    """Return a new object of a class that has the ``__new__`` of `object`."""
+    return new_object(cls) if COMPILED else object.__new__(cls)  # type: ignore[name-defined]  # noqa: F821
+
+
+def _assign(made: object, name: str, value: object) -> None:
+    """Assign an attribute; that of a frozen dataclass, too."""
+    set_attribute(made, name, value) if COMPILED else object.__setattr__(made, name, value)  # type: ignore[name-defined]  # noqa: F821
 
 
 def assigns_fields(cls: type, names: tuple[str, ...]) -> bool:
@@ -115,7 +122,7 @@ def assigns_fields(cls: type, names: tuple[str, ...]) -> bool:
         if hasattr(type(found), "__set__") and not isinstance(found, MemberDescriptorType):
             return False
     plain: Any = dataclasses.make_dataclass("Plain", names, frozen=frozen)
-    ours, its = getattr(cls.__init__, "__code__", None), plain.__init__.__code__  # type: ignore[misc]
+    ours, its = getattr(cls.__init__, "__code__", None), plain.__init__.__code__
     return ours is not None and all(
         getattr(ours, part) == getattr(its, part)
         for part in ("co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_flags", "co_argcount")
@@ -169,11 +176,8 @@ def record(cls: type[T], /, **fields: SomeType) -> BinType[T]:
     else:
         signature.bind(**fields)  # fields that do not fit the class are an error now
         in_order = _are_in_order(signature, tuple(fields))
-    reader: Reader
-    if assigns_fields(cls, tuple(fields)):
-        reader = FieldsReader(cls, fields)
-    else:
-        reader = RecordReader(cls, fields, in_order)
+    by_field = assigns_fields(cls, tuple(fields))
+    reader: Reader = FieldsReader(cls, fields) if by_field else RecordReader(cls, fields, in_order)
     least = sum(of.least for of in fields.values())
     return RecordType(cls.__name__, least, reader, RecordWriter(cls, fields), cls)
 

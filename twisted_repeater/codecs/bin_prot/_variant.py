@@ -34,10 +34,8 @@ class VariantReader(Reader):
 
     def take(self, source: Source) -> Any:
         """See `Reader`."""
-        if self._count <= 0x100:
-            index = source.code(self._what, self._count)
-        else:
-            index = self._index_of_two_bytes(source)
+        wide = self._count > 0x100
+        index = self._index_of_two_bytes(source) if wide else source.code(self._what, self._count)
         reader = self._readers[index]
         source.enter()
         value = reader.take(source)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from operator import index
 from typing import TYPE_CHECKING, Any
 
-from ...errors import MarshalingError, ParseError
+from ...errors import FARTHEST, MarshalingError, ParseError
 from ._errors import count_bytes, cut_short, put_path_first, unexpected
 
 if TYPE_CHECKING:
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["MessageCodec", "Reader", "Sink", "Source", "Writer", "reader_of", "writer_of"]
 
+COMPILED: bool = not __file__.endswith(".py")
+"""Whether this module runs compiled."""
 MOST_NESTED: int = 1200
 """How many values may lie inside each other. Python's recursion limit does not stop compiled readers and writers: a
 message nested deep enough would use up the stack."""
 
 
 class Source:
-    """The bytes of a message that is read, and how far that has come.
-
-    Made by ``__new__`` and `begin`: with an ``__init__`` it would take a third of the time of a small message.
-    """
+    """The bytes of a message that is read, and how far that has come. See `source_of`."""
 
     data: bytes
     """The bytes."""
@@ -39,14 +38,6 @@ class Source:
     """How deep recursive types may still nest."""
     room: int
     """How many values may still lie inside each other."""
-
-    def begin(self, data: bytes, at: int, levels: int) -> None:
-        """Stand at an offset of some bytes."""
-        self.data = data
-        self.at = at
-        self.end = len(data)
-        self.levels = levels
-        self.room = MOST_NESTED
 
     def code(self, what: str, limit: int) -> int:
         """Read one byte, which must be below ``limit``."""
@@ -70,6 +61,17 @@ class Source:
         self.room += 1
 
 
+def source_of(data: bytes, at: int, levels: int) -> Source:
+    """Return a source that stands at an offset. To call its class would take a third of the time of a small message."""
+    source = Source.__new__(Source)
+    source.data = data
+    source.at = at
+    source.end = len(data)
+    source.levels = levels
+    source.room = MOST_NESTED
+    return source
+
+
 class Reader:
     """Reads the values of one type. It can be called like the ``read`` of any `BinType`."""
 
@@ -82,10 +84,9 @@ class Reader:
 
     def __call__(self, data: bytes, at: int, levels: int) -> tuple[Any, int]:
         """See `BinType.read`."""
-        if at < 0:
-            raise ValueError(f"the offset of a value must not be negative, as {at} is")
-        source = Source.__new__(Source)
-        source.begin(_exact(data), at, min(levels, MOST_NESTED + 1))
+        if not 0 <= at <= FARTHEST:  # a little after the end is a message that is cut short
+            raise ValueError(f"the offset of a value must be from 0 to {FARTHEST}, not {at}")
+        source = source_of(_exact(data), at, _bounded(levels))
         value = self.take(source)
         return value, source.at
 
@@ -116,7 +117,7 @@ def reader_of(of: SomeType) -> Reader:
 
 
 class Sink:
-    """The bytes of a message that is written. Made like a `Source`."""
+    """The bytes of a message that is written. See `sink_of`."""
 
     out: bytearray
     """The bytes so far."""
@@ -124,12 +125,6 @@ class Sink:
     """How deep recursive types may still nest."""
     room: int
     """How many values may still lie inside each other."""
-
-    def begin(self, out: bytearray, levels: int) -> None:
-        """Append to these bytes."""
-        self.out = out
-        self.levels = levels
-        self.room = MOST_NESTED
 
     def enter(self) -> None:
         """Begin a value that has others in it. When it has been written, `leave` it."""
@@ -142,6 +137,15 @@ class Sink:
         self.room += 1
 
 
+def sink_of(out: bytearray, levels: int) -> Sink:
+    """Return a sink that appends to some bytes. The class is not called, as for `source_of`."""
+    sink = Sink.__new__(Sink)
+    sink.out = out
+    sink.levels = levels
+    sink.room = MOST_NESTED
+    return sink
+
+
 class Writer:
     """Writes the values of one type. It can be called like the ``write`` of any `BinType`."""
 
@@ -151,9 +155,7 @@ class Writer:
 
     def __call__(self, out: bytearray, value: Any, levels: int) -> None:
         """See `BinType.write`."""
-        sink = Sink.__new__(Sink)
-        sink.begin(out, min(levels, MOST_NESTED + 1))
-        self.put(sink, value)
+        self.put(sink_of(out, _bounded(levels)), value)
 
 
 class _OwnWriter(Writer):
@@ -178,12 +180,11 @@ class MessageCodec:
     def __init__(self, message: SomeType, max_depth: int) -> None:
         self._reader = reader_of(message)
         self._writer = writer_of(message)
-        self._levels = min(max_depth, MOST_NESTED + 1)
+        self._levels = _bounded(max_depth)
 
     def decode(self, payload: bytes) -> Any:
         """See `ICodec`."""
-        source = Source.__new__(Source)
-        source.begin(payload if type(payload) is bytes else _exact(payload), 0, self._levels)
+        source = source_of(_exact(payload), 0, self._levels)
         try:
             message = self._reader.take(source)
         except ParseError as error:
@@ -197,8 +198,7 @@ class MessageCodec:
 
     def encode(self, message: Any) -> bytes:
         """See `ICodec`."""
-        sink = Sink.__new__(Sink)
-        sink.begin(bytearray(), self._levels)
+        sink = sink_of(bytearray(), self._levels)
         try:
             self._writer.put(sink, message)
         except MarshalingError as error:
@@ -206,7 +206,12 @@ class MessageCodec:
             raise
         except RecursionError:
             raise MarshalingError("nested deeper than can be written") from None
-        return bytes(sink.out)
+        return bytes_of(sink.out) if COMPILED else bytes(sink.out)  # type: ignore[name-defined]  # noqa: F821
+
+
+def _bounded(levels: int) -> int:
+    """Return as many levels, but not more than a C integer holds: the limit of values inside each other comes first."""
+    return max(0, min(levels, MOST_NESTED + 1))
 
 
 def _exact(data: bytes) -> bytes:
