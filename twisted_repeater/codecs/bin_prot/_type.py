@@ -49,6 +49,8 @@ class BinProtCodec(MessageCodec, Generic[T]):
 
     if TYPE_CHECKING:
 
+        def __init__(self, message: BinType[T], max_depth: int) -> None: ...
+
         def decode(self, payload: bytes) -> T:
             """See `ICodec`."""
 
