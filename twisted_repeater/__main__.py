@@ -12,6 +12,7 @@ from types import ModuleType
 
 from . import _watched, selectors
 from ._lane import account, judge, lane, output, reader
+from .codecs.bin_prot import _basics, _compounds, _numbers, _record, _variant, _wire
 from .dialects.fix import of_type, scan, tracking
 from .dialects.hl7 import by_message_type
 from .dialects.redis import by_name
@@ -27,6 +28,12 @@ HOT_PATH: tuple[ModuleType, ...] = (
     resp,
     fix,
     async_extra,
+    _wire,
+    _numbers,
+    _basics,
+    _compounds,
+    _record,
+    _variant,
     selectors,
     by_name,
     by_message_type,

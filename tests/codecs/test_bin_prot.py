@@ -6,6 +6,7 @@ import enum
 import json
 import math
 import struct
+import sys
 import tracemalloc
 from dataclasses import dataclass, field
 from functools import partial
@@ -124,6 +125,97 @@ class Heartbeat:
 @dataclass
 class Cancel:
     id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    at: int
+
+
+@dataclass
+class Checked:
+    at: int
+
+    def __post_init__(self) -> None:
+        self.checked = True
+
+
+@dataclass
+class Counted:
+    at: int
+    more: int = 5
+
+
+@dataclass
+class Shown:
+    at: int
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class ByKeyword:
+    at: int
+
+
+@dataclass
+class Own:
+    at: int
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.own = True
+
+
+@dataclass
+class Made:
+    at: int
+
+    def __new__(cls, at: int) -> Made:
+        made = super().__new__(cls)
+        vars(made)["made"] = True
+        return made
+
+
+@dataclass
+class Guarded:
+    at: int
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__("guarded", True)
+        super().__setattr__(name, value)
+
+
+@dataclass
+class Measured:
+    at: int
+
+    @property  # type: ignore[no-redef]
+    def at(self) -> int:
+        return int(vars(self)["measured"])
+
+    @at.setter
+    def at(self, value: int) -> None:
+        vars(self)["measured"] = value
+
+
+@dataclass
+class Deleted:
+    at: int
+
+    def __del__(self) -> None:
+        assert self.at == 7
+
+
+class Calling(type):
+    def __call__(cls, at: int) -> Any:
+        made = super().__call__(at)
+        made.called = True
+        return made
+
+
+@dataclass
+class Called(metaclass=Calling):
+    at: int
 
 
 class Tree(NamedTuple):
@@ -561,6 +653,17 @@ class CompoundTests(_Transcripts):
             "a",
         )
 
+    def test_init_that_does_something(self) -> None:
+        """A dataclass whose ``__init__`` only assigns its fields isn't called; of any other, no method is left out."""
+        cls: Any
+        for cls in (Frozen, Checked, Counted, Shown, ByKeyword, Own, Made, Guarded, Measured, Deleted, Called):
+            of = record(cls, at=bin_int)
+            read, made = decode(of, "07"), cls(at=7)
+            self.assertEqual((type(read), read.at), (cls, 7))
+            self.assertEqual(getattr(read, "__dict__", None), getattr(made, "__dict__", None))
+            self.assertEqual(encode(of, read), "07")
+            self.check_unreadable(of, "80", "at: expected int at byte 0, found the byte 80", 0, "at")
+
     @skipIf(msgspec is None, "msgspec is not installed")
     def test_record_of_msgspec(self) -> None:
         """A record is an instance of a msgspec struct as well."""
@@ -792,6 +895,16 @@ class DepthTests(_Transcripts):
         self.assertTrue(str(error).startswith(f"{error.field}: nested"))
         self.assertRaises(MarshalingError, bin_prot_codec(TREE).encode, endless)
 
+    def test_most_values_inside_each_other(self) -> None:
+        """Not more than 1200 values lie inside each other, of which a tree has three for each level."""
+        self.addCleanup(sys.setrecursionlimit, sys.getrecursionlimit())
+        sys.setrecursionlimit(20_000)  # so that interpreted code comes that far
+        codec = bin_prot_codec(TREE, max_depth=10**9)
+        deepest = codec.decode(chain(399))
+        self.assertEqual(codec.encode(deepest), chain(399))
+        self.assertRaises(ParseError, codec.decode, chain(400))
+        self.assertRaises(MarshalingError, codec.encode, Tree(1, [deepest]))
+
     def test_type_of_ones_own_without_an_end(self) -> None:
         """A recursive type of one's own, which counts no levels, ends in the same errors."""
 
@@ -844,6 +957,23 @@ class HostileTests(SynchronousTestCase):
     def test_likely_bytes(self, name: str, parts: list[bytes]) -> None:
         """The same for bytes that are more likely to mean something."""
         self.check_hostile(TYPES[name], b"".join(parts))
+
+    @given(st.sampled_from(sorted(TYPES)), st.binary(max_size=24), st.integers(0, 30) | st.just(sys.maxsize))
+    def test_any_offset(self, name: str, data: bytes, at: int) -> None:
+        """A reader that a type of one's own calls reads from any offset, and never after the data."""
+        try:
+            _, end = TYPES[name].read(data, at, 9)
+        except ParseError as error:
+            self.assertTrue(error.offset is not None and error.offset >= at)
+        else:
+            self.assertTrue(at <= end <= len(data))
+
+    def test_no_offset(self) -> None:
+        """A negative offset, and one that no data has, is refused."""
+        for at in (-1, -(2**70), sys.maxsize + 1, 2**70):
+            for of in TYPES.values():
+                error = self.assertRaises(ValueError, of.read, b"\0" * 99, at, 9)
+                self.assertEqual(str(error), f"the offset of a value must be from 0 to {sys.maxsize}, not {at}")
 
     def test_cut_anywhere(self) -> None:
         """A message that is cut off anywhere, or has a byte more, is refused."""
@@ -902,3 +1032,53 @@ class CodecTests(_Transcripts):
         self.check_same(list_of(letter), ["a", "b"], "026162")
         self.check_unreadable(pair(letter, letter), "61", "[1]: expected a letter", 1, "[1]")
         self.assertEqual(repr(letter), "<bin_prot type: letter>")
+
+    def test_type_of_ones_own_that_calls_others(self) -> None:
+        """The readers and writers of types can be called by those of one's own."""
+
+        def read(data: bytes, at: int, levels: int) -> tuple[int, int]:
+            return bin_int.read(data, at + 2, levels)
+
+        def write(out: bytearray, value: int, levels: int) -> None:
+            out += b"--"
+            bin_int.write(out, value, levels)
+
+        self.check_same(list_of(BinType("padded", 3, read, write)), [5, 300], "02 2d2d05 2d2dfe2c01")
+        self.check_unreadable(BinType("padded", 0, read, write), "", "expected int at byte 2, found the end", 2)
+
+    def test_reader_with_a_wrong_end(self) -> None:
+        """A reader of one's own that goes past the end finds the message cut short; one that goes back is in error."""
+
+        def to(end: Any) -> BinType[Any]:
+            return BinType("letter", 1, lambda data, at, levels: (None, end), bin_unit.write)
+
+        told = "[1]: expected letter of 3 bytes at byte 1, found only 1 byte"
+        self.check_unreadable(pair(bin_unit, to(4)), "0000", told, 1, "[1]")
+        for end in (0, -1):
+            error = self.assertRaises(ValueError, decode, pair(bin_unit, to(end)), "0000")
+            self.assertEqual(str(error), f"the reader of letter must not go back from 1 to {end}")
+        self.assertRaises(TypeError, decode, to("1"), "00")
+
+    def test_list_that_is_changed_meanwhile(self) -> None:
+        """A list is written as it was, whatever is done to it by those who write its values."""
+        values = [1, 2, 3]
+
+        def write(out: bytearray, value: int, levels: int) -> None:
+            values.clear()
+            bin_int.write(out, value, levels)
+
+        self.assertEqual(encode(list_of(BinType("int", 1, bin_int.read, write)), values), "03010203")
+
+    def test_payload_that_is_not_bytes(self) -> None:
+        """Whatever has bytes can be decoded."""
+        codec = bin_prot_codec(BODY)
+        for kind in (bytearray, memoryview, type("Bytes", (bytes,), {})):
+            self.assertEqual(codec.decode(kind(b"\1\1x")), Body(1, b"x"))
+        self.assertRaises(TypeError, codec.decode, 3)
+
+    def test_limits_of_depth(self) -> None:
+        """Any number is a limit."""
+        for depth in (10**30, -(10**30)):
+            codec = bin_prot_codec(list_of(TREE), max_depth=depth)
+            self.assertEqual(codec.decode(b"\1\1\0"), [Tree(1, [])])
+        self.assertRaises(ParseError, codec.decode, b"\1" + chain(1))

@@ -17,7 +17,7 @@ cdef class Judge:
     cdef Output _output
     cdef Account _account
     cdef list _pending
-    cdef bint _sees_all, _translates, _by_filter
+    cdef bint _sees_all, _translates, _by_filter, _considers
     cdef Py_ssize_t _reach
 
     cdef use(self, setup)
@@ -32,7 +32,7 @@ cdef class Judge:
     @cython.locals(reader=Reader, framing=Framing, selector=Selector, data=bytes, view=cython.p_uchar, at=Py_ssize_t,
                    stop=Py_ssize_t, end=Py_ssize_t, messages=Py_ssize_t, size=Py_ssize_t, look=Py_ssize_t,
                    body=Py_ssize_t, last=Py_ssize_t, found=Py_ssize_t,
-                   follows=cython.bint)
+                   follows=cython.bint, considers=cython.bint, payload=bytes)
     cdef bint _search(self) except -1
     cdef _raised(self, error, Py_ssize_t size)
     cpdef _consider(self, bytes payload, link)

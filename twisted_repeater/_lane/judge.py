@@ -73,7 +73,8 @@ class Judge:
         self._sees_all = setup.sees_all
         self._translates = setup.translates
         self._filter, self._decode = setup.filter, setup.decode
-        self._ask: Any = self._consider if setup.sees_all or setup.decode is not None else setup.filter
+        self._considers = setup.sees_all or setup.decode is not None
+        self._ask: Any = self._consider if self._considers else setup.filter
         self._selector: Selector | None = None if setup.sees_all else setup.selector
         self._reach = 0 if self._selector is None else reach_of(self._selector)
         self._simply: object = NEVER if setup.sees_all else PASS_ON
@@ -147,7 +148,7 @@ class Judge:
     def _search(self) -> bool:
         """Decide about the frames that are whole in the read. One call more for each would cost a tenth of a pass."""
         reader, ask, selector, link, simply = self._reader, self._ask, self._selector, self._link, self._simply
-        framing = reader.framing
+        framing, considers = reader.framing, self._considers
         follows = framing.follows
         data = view = reader.data
         at = stop = reader.at
@@ -173,7 +174,8 @@ class Judge:
                     last = stop - framing.tail
                     if selector is None or selector.matches(data, body, last):
                         reader.messages, reader.size = messages, size + stop  # the filter may read these
-                        answer = ask(view[body:last], link)
+                        payload = view[body:last]
+                        answer = self._consider(payload, link) if considers else ask(payload, link)
                         if answer is not simply or reader.disturbed:
                             break
                     at = stop

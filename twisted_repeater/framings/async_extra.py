@@ -15,6 +15,12 @@ from .base import TRUSTED, Framing
 
 __all__ = ["AsyncExtraFraming", "AsyncExtraHelloFraming"]
 
+TIME_STAMP = struct.Struct("<d")
+SHORT: bytes = bytes(range(0x80))
+"""The lengths of bodies that are one byte."""
+HEADER_OF_9: bytes = (9).to_bytes(8, "little")
+"""The length of the header if the body's is one byte."""
+
 
 class AsyncExtraFraming(Framing):
     """An 8-byte length, a header of time stamp and body length, then the body: ``Versioned_typed_tcp``'s messages.
@@ -85,7 +91,7 @@ class AsyncExtraFraming(Framing):
 
     def encode(self, payload: bytes) -> bytes:
         """See `IFraming`. The time stamp is the time now."""
-        return self._stamped(struct.pack("<d", self.clock()), payload)
+        return self._stamped(TIME_STAMP.pack(self.clock()), payload)
 
     def replace(self, frame: bytes, payload: bytes) -> bytes:
         """See `IFraming`. The time stamp is kept."""
@@ -93,10 +99,11 @@ class AsyncExtraFraming(Framing):
 
     def _stamped(self, time_stamp: bytes, payload: bytes) -> bytes:
         size = len(payload)
-        self.check_size(size)
+        if size > self.max_frame:
+            self.check_size(size)
         if size < 0x80:
-            length = size.to_bytes(1, "little")
-        elif size < 0x8000:
+            return HEADER_OF_9 + time_stamp + SHORT[size : size + 1] + payload
+        if size < 0x8000:
             length = b"\xfe" + size.to_bytes(2, "little")
         elif size < 0x80000000:
             length = b"\xfd" + size.to_bytes(4, "little")

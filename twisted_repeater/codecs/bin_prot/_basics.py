@@ -1,149 +1,111 @@
-"""The bin_prot types that are not made of others: numbers, strings, bool and unit."""
+# cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
+"""The basic types of bin_prot that are not numbers: strings, bool and unit.
+
+Compiled where a compiler was found at installation, with the types of ``_basics.pxd``.
+"""
 
 from __future__ import annotations
 
-import operator
-import struct
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any
 
-from ._type import BinType, cut_short, unexpected, wrong
+from ._errors import cut_short, unexpected, wrong
+from ._numbers import IntReader, IntWriter, bin_nat0
+from ._type import BinType
+from ._wire import Reader, Sink, Source, Writer
 
-T = TypeVar("T")
-
-MIN_INT, MAX_INT = -(2**62), 2**62 - 1  # an OCaml int has 63 bits
-DOUBLE = struct.Struct("<d")
+LENGTHS: IntReader = bin_nat0.read  # type: ignore[assignment]
+WRITTEN_LENGTHS: IntWriter = bin_nat0.write  # type: ignore[assignment]
 
 
-def _integer(name: str, forms: dict[int, tuple[str, int, int]]) -> BinType[int]:
-    """Return the type of integers: one byte up to 127, else a code and a form with a format and a range.
+class CharReader(Reader):
+    """Reads single bytes."""
 
-    The writer takes the first form whose range holds the value.
-    """
-    coded = {code: (struct.Struct("<" + form), low, high) for code, (form, low, high) in forms.items()}
-    least, most = min(low for _, low, _ in forms.values()), max(high for _, _, high in forms.values())
+    def take(self, source: Source) -> Any:
+        """See `Reader`."""
+        view, at = source.data, source.at
+        if at >= source.end:
+            raise cut_short("char", source.data, at)
+        source.at = at + 1
+        return view[at : at + 1]
 
-    def read(data: bytes, at: int, levels: int) -> tuple[int, int]:
+
+class CharWriter(Writer):
+    """Writes single bytes."""
+
+    def put(self, sink: Sink, value: Any) -> None:
+        """See `Writer`."""
+        if not isinstance(value, bytes) or len(value) != 1:
+            raise wrong("char, as bytes of length 1", value)
+        sink.out += value
+
+
+class StringReader(Reader):
+    """Reads a length and that many bytes."""
+
+    def take(self, source: Source) -> Any:
+        """See `Reader`."""
+        size = LENGTHS.count(source)
+        view, at = source.data, source.at
+        if size > source.end - at:
+            raise cut_short(f"string of {size} bytes", source.data, at)
+        source.at = stop = at + size
+        return view[at:stop]
+
+
+class StringWriter(Writer):
+    """Writes a length and the bytes."""
+
+    def put(self, sink: Sink, value: Any) -> None:
+        """See `Writer`."""
+        if not isinstance(value, bytes):
+            if not isinstance(value, (bytearray, memoryview)):
+                raise wrong("string, as bytes", value)
+            value = bytes(value)
+        WRITTEN_LENGTHS.put_number(sink.out, len(value))
+        sink.out += value
+
+
+class TextReader(Reader):
+    """Reads strings that hold UTF-8."""
+
+    def __init__(self, errors: str) -> None:
+        self._errors = errors
+        self._strict = errors == "strict"
+        self._bytes = StringReader()
+
+    def take(self, source: Source) -> Any:
+        """See `Reader`."""
+        value = self._bytes.take(source)
         try:
-            code = data[at]
-        except IndexError:
-            raise cut_short(name, data, at) from None
-        if code < 0x80:
-            return code, at + 1
-        if code not in coded:
-            raise unexpected(name, at, f"the byte {code:02x}")
-        form, low, high = coded[code]
-        end = at + 1 + form.size
-        if end > len(data):
-            raise cut_short(f"{name} of {1 + form.size} bytes", data, at)
-        value: int = form.unpack_from(data, at + 1)[0]
-        if not low <= value <= high:
-            raise unexpected(f"{name} from {low} to {high} after the byte {code:02x}", at, str(value))
-        return value, end
-
-    def write(out: bytearray, value: int, levels: int) -> None:
-        if type(value) is not int:
-            value = _checked_int(name, value)
-        if 0 <= value < 0x80:
-            out.append(value)
-            return
-        for code, (form, low, high) in coded.items():
-            if low <= value <= high:
-                out.append(code)
-                out += form.pack(value)
-                return
-        raise wrong(f"{name} from {least} to {most}", value)
-
-    return BinType(name, 1, read, write)
+            return value.decode("utf-8") if self._strict else value.decode("utf-8", self._errors)
+        except UnicodeDecodeError as error:
+            bad = source.at - len(value) + error.start
+            raise unexpected("text in UTF-8", bad, f"the byte {source.data[bad]:02x}") from None
 
 
-def _checked_int(name: str, value: object) -> int:
-    """Return the integer of an object that Python accepts as one, except a bool."""
-    if not isinstance(value, bool):
-        with suppress(TypeError):
-            return operator.index(value)  # type: ignore[arg-type]
-    raise wrong(name, value)
+class TextWriter(Writer):
+    """Writes text as UTF-8."""
 
+    def __init__(self, errors: str) -> None:
+        self._errors = errors
+        self._bytes = StringWriter()
 
-UP_TO_32_BITS = {0xFF: ("b", -(2**7), -1), 0xFE: ("h", -(2**15), 2**15 - 1), 0xFD: ("i", -(2**31), 2**31 - 1)}
-
-bin_int: BinType[int] = _integer("int", UP_TO_32_BITS | {0xFC: ("q", MIN_INT, MAX_INT)})
-"""``int``, which has 63 bits."""
-
-bin_int32: BinType[int] = _integer("int32", UP_TO_32_BITS)
-"""``int32``. It differs from `bin_int` in its range only."""
-
-bin_int64: BinType[int] = _integer("int64", UP_TO_32_BITS | {0xFC: ("q", -(2**63), 2**63 - 1)})
-"""``int64``, and ``nativeint`` of programs for 64 bits. It differs from `bin_int` in its range only."""
-
-bin_nat0: BinType[int] = _integer(
-    "nat0", {0xFE: ("H", 0, 2**16 - 1), 0xFD: ("I", 0, 2**32 - 1), 0xFC: ("Q", 0, MAX_INT)}
-)
-"""``Nat0.t``, an int from 0, as which lengths are written. It differs from `bin_int` from 32768 on."""
-
-read_nat0 = bin_nat0.read
-write_nat0 = bin_nat0.write
-
-
-def _float(name: str) -> BinType[float]:
-    def read(data: bytes, at: int, levels: int) -> tuple[float, int]:
+    def put(self, sink: Sink, value: Any) -> None:
+        """See `Writer`."""
+        if not isinstance(value, str):
+            raise wrong("text", value)
         try:
-            return DOUBLE.unpack_from(data, at)[0], at + 8
-        except struct.error:
-            raise cut_short(f"{name} of 8 bytes", data, at) from None
-
-    def write(out: bytearray, value: float, levels: int) -> None:
-        if isinstance(value, bool) or not isinstance(value, (float, int)):
-            raise wrong(name, value)
-        try:
-            out += DOUBLE.pack(float(value))
-        except OverflowError:
-            raise wrong(name, value) from None
-
-    return BinType(name, 8, read, write)
+            encoded = value.encode("utf-8", self._errors)
+        except UnicodeEncodeError:
+            raise wrong("text that UTF-8 can hold", value) from None
+        self._bytes.put(sink, encoded)
 
 
-bin_float: BinType[float] = _float("float")
-"""``float``. All bits are kept, also those of a NaN. An ``int`` is written as the nearest float."""
-
-bin_time: BinType[float] = _float("time")
-"""``Time.t``: a ``float``, seconds since the Unix epoch."""
-
-
-def _read_char(data: bytes, at: int, levels: int) -> tuple[bytes, int]:
-    if at >= len(data):
-        raise cut_short("char", data, at)
-    return data[at : at + 1], at + 1
-
-
-def _write_char(out: bytearray, value: bytes, levels: int) -> None:
-    if not isinstance(value, bytes) or len(value) != 1:
-        raise wrong("char, as bytes of length 1", value)
-    out += value
-
-
-bin_char: BinType[bytes] = BinType("char", 1, _read_char, _write_char)
+bin_char: BinType[bytes] = BinType("char", 1, CharReader(), CharWriter())
 """``char``, as ``bytes`` of length 1."""
 
-
-def _read_string(data: bytes, at: int, levels: int) -> tuple[bytes, int]:
-    size, start = read_nat0(data, at, levels)
-    end = start + size
-    if end > len(data):
-        raise cut_short(f"string of {size} bytes", data, start)
-    return data[start:end], end
-
-
-def _write_string(out: bytearray, value: bytes, levels: int) -> None:
-    if not isinstance(value, bytes):
-        if not isinstance(value, (bytearray, memoryview)):
-            raise wrong("string, as bytes", value)
-        value = bytes(value)
-    write_nat0(out, len(value), levels)
-    out += value
-
-
-bin_string: BinType[bytes] = BinType("string", 1, _read_string, _write_string)
+bin_string: BinType[bytes] = BinType("string", 1, StringReader(), StringWriter())
 """``string``, as ``bytes``: an OCaml string need not be text."""
 
 
@@ -160,55 +122,46 @@ def text(errors: str = "strict") -> BinType[str]:
     for probe in (lambda: b"\xff".decode("utf-8", errors), lambda: "\ud800".encode("utf-8", errors)):
         with suppress(UnicodeError):  # it raises LookupError or TypeError if Python lacks the treatment for one of them
             probe()
-
-    def read(data: bytes, at: int, levels: int) -> tuple[str, int]:
-        value, end = _read_string(data, at, levels)
-        try:
-            return value.decode("utf-8", errors), end
-        except UnicodeDecodeError as error:
-            bad = end - len(value) + error.start
-            raise unexpected("text in UTF-8", bad, f"the byte {data[bad]:02x}") from None
-
-    def write(out: bytearray, value: str, levels: int) -> None:
-        if not isinstance(value, str):
-            raise wrong("text", value)
-        try:
-            encoded = value.encode("utf-8", errors)
-        except UnicodeEncodeError:
-            raise wrong("text that UTF-8 can hold", value) from None
-        _write_string(out, encoded, levels)
-
-    return BinType("text", 1, read, write)
+    return BinType("text", 1, TextReader(errors), TextWriter(errors))
 
 
 bin_text: BinType[str] = text()
 """``string`` that holds UTF-8, as ``str``; other bytes are an error."""
 
 
-def read_code(what: str, limit: int, data: bytes, at: int) -> int:
-    """Read one byte, which must be below ``limit``."""
-    try:
-        code = data[at]
-    except IndexError:
-        raise cut_short(what, data, at) from None
-    if code >= limit:
-        raise unexpected(f"{what} (a byte up to {limit - 1:02x})", at, f"the byte {code:02x}")
-    return code
+# -- bool and unit --------------------------------------------------------------------------------------------
 
 
-def _one_byte(name: str, values: tuple[T, ...], expected: str) -> BinType[T]:
-    """Return the type of some values of one class, each written as its index in a byte."""
-    kind, count = type(values[0]), len(values)
+class OneByteReader(Reader):
+    """Reads one of some values, of which each is written as its index."""
 
-    def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
-        return values[read_code(name, count, data, at)], at + 1
+    def __init__(self, name: str, values: tuple[Any, ...]) -> None:
+        self._name = name
+        self._values = values
+        self._count = len(values)
 
-    def write(out: bytearray, value: T, levels: int) -> None:
-        if not isinstance(value, kind) or value not in values:
-            raise wrong(expected, value)
-        out.append(values.index(value))
+    def take(self, source: Source) -> Any:
+        """See `Reader`."""
+        return self._values[source.code(self._name, self._count)]
 
-    return BinType(name, 1, read, write)
+
+class OneByteWriter(Writer):
+    """Writes one of some values of one class."""
+
+    def __init__(self, values: tuple[Any, ...], expected: str) -> None:
+        self._kind = type(values[0])
+        self._values = values
+        self._expected = expected
+
+    def put(self, sink: Sink, value: Any) -> None:
+        """See `Writer`."""
+        if not isinstance(value, self._kind) or value not in self._values:
+            raise wrong(self._expected, value)
+        sink.out.append(self._values.index(value))
+
+
+def _one_byte(name: str, values: tuple[Any, ...], expected: str) -> BinType[Any]:
+    return BinType(name, 1, OneByteReader(name, values), OneByteWriter(values, expected))
 
 
 bin_bool: BinType[bool] = _one_byte("bool", (False, True), "bool")

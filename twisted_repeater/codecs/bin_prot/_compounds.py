@@ -1,39 +1,69 @@
-"""The bin_prot types that are made of others: options, lists, tuples, records, recursive types."""
+# cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
+"""The bin_prot types that are made of others: options, lists, tuples, recursive types.
+
+Compiled where a compiler was found at installation, with the types of ``_compounds.pxd``.
+"""
 
 from __future__ import annotations
 
 import functools
-import inspect
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from ..._text import text_of
 from ...errors import MarshalingError, ParseError
-from ._basics import read_code, read_nat0, write_nat0
-from ._type import BinType, SomeType, add_to_path, check_type, count_bytes, unexpected, wrong
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from ._errors import add_to_path, count_bytes, unexpected, wrong
+from ._numbers import IntReader, IntWriter, bin_nat0
+from ._type import BinType, SomeType, check_type
+from ._wire import Reader, Sink, Source, Writer, reader_of, writer_of
 
 T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 
 AS_VARIANT = "describe the inner option as a variant"
+COUNTS: IntReader = bin_nat0.read  # type: ignore[assignment]
+WRITTEN_COUNTS: IntWriter = bin_nat0.write  # type: ignore[assignment]
+
+
+class OptionReader(Reader):
+    """Reads ``None``, or a byte and a value."""
+
+    def __init__(self, name: str, of: SomeType) -> None:
+        self._name = name
+        self._reader = reader_of(of)
+
+    def take(self, source: Source) -> Any:
+        """See `Reader`."""
+        at = source.at
+        if not source.code(self._name, 2):
+            return None
+        source.enter()
+        value = self._reader.take(source)
+        source.leave()
+        if value is None:
+            raise ParseError(f"Some None at byte {at} cannot be told from None: {AS_VARIANT}", offset=at)
+        return value
+
+
+class OptionWriter(Writer):
+    """Writes ``None``, or a byte and a value."""
+
+    def __init__(self, of: SomeType) -> None:
+        self._writer = writer_of(of)
+
+    def put(self, sink: Sink, value: Any) -> None:
+        """See `Writer`."""
+        sink.out.append(value is not None)
+        if value is not None:
+            sink.enter()
+            self._writer.put(sink, value)
+            sink.leave()
 
 
 class _Option(SomeType):
     """A type that reads ``None``."""
 
     __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class RecordType(BinType[T]):
-    """A type whose values are recognized by their class."""
-
-    cls: type[T]
 
 
 def option(of: BinType[T]) -> BinType[T | None]:
@@ -48,24 +78,59 @@ def option(of: BinType[T]) -> BinType[T | None]:
     check_type(of, "option")
     if isinstance(of, _Option):
         raise TypeError(f"None and Some None are the same in Python: {AS_VARIANT}")
-    name, read_value, write_value = f"option of {of.name}", of.read, of.write
+    name = f"option of {of.name}"
+    return _Option(name, 1, OptionReader(name, of), OptionWriter(of))
 
-    def read(data: bytes, at: int, levels: int) -> tuple[T | None, int]:
-        if not read_code(name, 2, data, at):
-            return None, at + 1
-        value, end = read_value(data, at + 1, levels)
-        if value is None:
-            raise ParseError(f"Some None at byte {at} cannot be told from None: {AS_VARIANT}", offset=at)
-        return value, end
 
-    def write(out: bytearray, value: T | None, levels: int) -> None:
-        if value is None:
-            out.append(0)
-        else:
-            out.append(1)
-            write_value(out, value, levels)
+class ListReader(Reader):
+    """Reads a count and that many values."""
 
-    return _Option(name, 1, read, write)
+    def __init__(self, name: str, of: SomeType) -> None:
+        self._name = name
+        self._least = of.least
+        self._reader = reader_of(of)
+
+    def take(self, source: Source) -> Any:
+        """See `Reader`."""
+        reader, start = self._reader, source.at
+        count = COUNTS.count(source)
+        left = source.end - source.at
+        if count > left // self._least:
+            raise unexpected(f"{self._name} with {count} values", start, f"{count_bytes(left)} after the count")
+        source.enter()
+        values: list[Any] = []
+        try:
+            for _ in range(count):
+                values.append(reader.take(source))
+        except ParseError as error:
+            add_to_path(f"[{len(values)}]", error)
+            raise
+        source.leave()
+        return values
+
+
+class ListWriter(Writer):
+    """Writes a count and the values."""
+
+    def __init__(self, name: str, of: SomeType) -> None:
+        self._name = name
+        self._writer = writer_of(of)
+
+    def put(self, sink: Sink, value: Any) -> None:
+        """See `Writer`."""
+        if not isinstance(value, (list, tuple)):
+            raise wrong(self._name, value)
+        values, index = tuple(value), 0  # a copy, as writing a value may run code that changes the list
+        WRITTEN_COUNTS.put_number(sink.out, len(values))
+        sink.enter()
+        try:
+            for each in values:
+                self._writer.put(sink, each)
+                index += 1
+        except MarshalingError as error:
+            add_to_path(f"[{index}]", error)
+            raise
+        sink.leave()
 
 
 def list_of(of: BinType[T]) -> BinType[list[T]]:
@@ -77,41 +142,64 @@ def list_of(of: BinType[T]) -> BinType[list[T]]:
     check_type(of, "list_of")
     if of.least < 1:
         raise ValueError(f"the values of a list must have at least one byte, those of {of.name} may have 0")
-    name, least, read_value, write_value = f"list of {of.name}", of.least, of.read, of.write
-
-    def read(data: bytes, at: int, levels: int) -> tuple[list[T], int]:
-        count, start = read_nat0(data, at, levels)
-        left = len(data) - start
-        if count * least > left:
-            raise unexpected(f"{name} with {count} values", at, f"{count_bytes(left)} after the count")
-        values: list[T] = []
-        at = start
-        try:
-            for _ in range(count):
-                value, at = read_value(data, at, levels)
-                values.append(value)
-        except ParseError as error:
-            add_to_path(f"[{len(values)}]", error)
-            raise
-        return values, at
-
-    def write(out: bytearray, value: list[T], levels: int) -> None:
-        if not isinstance(value, (list, tuple)):
-            raise wrong(name, value)
-        write_nat0(out, len(value), levels)
-        index = 0
-        try:
-            for index in range(len(value)):
-                write_value(out, value[index], levels)
-        except MarshalingError as error:
-            add_to_path(f"[{index}]", error)
-            raise
-
-    return BinType(name, 1, read, write)
+    name = f"list of {of.name}"
+    return BinType(name, 1, ListReader(name, of), ListWriter(name, of))
 
 
 array_of = list_of
 """Returns the type of ``t array``, which is a list on the wire."""
+
+
+class TupleReader(Reader):
+    """Reads values of some types, one after the other.
+
+    Args:
+        of: the types.
+        begin: values with which each tuple begins. They are not on the wire.
+    """
+
+    def __init__(self, of: tuple[SomeType, ...], begin: tuple[object, ...] = ()) -> None:
+        self._readers = tuple(reader_of(part) for part in of)
+        self._begin = list(begin)
+
+    def take(self, source: Source) -> Any:
+        """See `Reader`."""
+        source.enter()
+        values, index = self._begin.copy(), 0
+        try:
+            for reader in self._readers:
+                values.append(reader.take(source))
+                index += 1
+        except ParseError as error:
+            add_to_path(f"[{index}]", error)
+            raise
+        source.leave()
+        return tuple(values)
+
+
+class TupleWriter(Writer):
+    """Writes values of some types, one after the other."""
+
+    def __init__(self, name: str, of: tuple[SomeType, ...]) -> None:
+        self._name = name
+        self._writers = tuple(writer_of(part) for part in of)
+
+    def put(self, sink: Sink, value: Any) -> None:
+        """See `Writer`."""
+        if not isinstance(value, tuple):
+            raise wrong(self._name, value)
+        values, index = tuple(value), 0  # a tuple itself, not an instance of a subclass
+        if len(values) != len(self._writers):
+            raise wrong(self._name, value)
+        sink.enter()
+        try:
+            for writer in self._writers:
+                writer.put(sink, values[index])
+                index += 1
+        except MarshalingError as error:
+            add_to_path(f"[{index}]", error)
+            raise
+        sink.leave()
 
 
 def tuple_of(*of: SomeType) -> BinType[tuple[object, ...]]:
@@ -119,31 +207,7 @@ def tuple_of(*of: SomeType) -> BinType[tuple[object, ...]]:
     for index, part in enumerate(of):
         check_type(part, f"[{index}]")
     name = f"tuple of {len(of)}"
-    readers, writers = [part.read for part in of], [part.write for part in of]
-
-    def read(data: bytes, at: int, levels: int) -> tuple[tuple[object, ...], int]:
-        values: list[object] = []
-        try:
-            for read_part in readers:
-                value, at = read_part(data, at, levels)
-                values.append(value)
-        except ParseError as error:
-            add_to_path(f"[{len(values)}]", error)
-            raise
-        return tuple(values), at
-
-    def write(out: bytearray, value: tuple[object, ...], levels: int) -> None:
-        if not isinstance(value, tuple) or len(value) != len(writers):
-            raise wrong(name, value)
-        index = 0
-        try:
-            for index, write_part in enumerate(writers):
-                write_part(out, value[index], levels)
-        except MarshalingError as error:
-            add_to_path(f"[{index}]", error)
-            raise
-
-    return BinType(name, sum(part.least for part in of), read, write)
+    return BinType(name, sum(part.least for part in of), TupleReader(of), TupleWriter(name, of))
 
 
 def pair(first: BinType[A], second: BinType[B]) -> BinType[tuple[A, B]]:
@@ -152,65 +216,58 @@ def pair(first: BinType[A], second: BinType[B]) -> BinType[tuple[A, B]]:
     return both
 
 
-def record(cls: type[T], /, **fields: SomeType) -> BinType[T]:
-    """Return the type of a record, as an instance of a class.
+class LazyReader(Reader):
+    """Reads values of a type that is made later."""
 
-    Args:
-        cls: a dataclass, a msgspec struct, or any class like them. It is called with all fields by keyword, and has
-            each as the attribute of its name.
-        fields: the types of the fields, in the order of the OCaml type.
+    def __init__(self, get: Callable[[], SomeType]) -> None:
+        self._get = get
+        self._reader: Reader | None = None
 
-    Raises:
-        TypeError: the fields do not fit the class, or one is not a type.
-    """
-    for field, of in fields.items():
-        check_type(of, field)
-    with suppress(ValueError):  # a few classes have no signature to ask
-        inspect.signature(cls).bind(**fields)  # fields that do not fit the class are an error now
-    name = cls.__name__
-    readers = [(field, of.read) for field, of in fields.items()]
-
-    def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
-        start, field, values = at, "", {}
+    def take(self, source: Source) -> Any:
+        """See `Reader`."""
+        at = source.at
+        if source.levels < 1:
+            raise ParseError(f"nested deeper than allowed at byte {at}", offset=at)
         try:
-            for field, read_field in readers:
-                values[field], at = read_field(data, at, levels)
-        except ParseError as error:
-            add_to_path(field, error)
-            raise
+            source.enter()
+            if self._reader is None:
+                self._reader = reader_of(self._get())
+            source.levels -= 1
+            value = self._reader.take(source)
+        except RecursionError:  # if this fails for the same reason, the next level outside tries again
+            raise ParseError(f"nested deeper than Python can read at byte {at}", offset=at) from None
+        source.levels += 1
+        source.leave()
+        return value
+
+
+class LazyWriter(Writer):
+    """Writes values of a type that is made later."""
+
+    def __init__(self, get: Callable[[], SomeType]) -> None:
+        self._get = get
+        self._writer: Writer | None = None
+
+    def put(self, sink: Sink, value: Any) -> None:
+        """See `Writer`."""
+        if sink.levels < 1:
+            raise MarshalingError("nested deeper than allowed")
         try:
-            return cls(**values), at
-        except Exception as error:
-            raise unexpected(name, start, f"values that it refuses: {text_of(error)}") from error
-
-    return RecordType(name, sum(of.least for of in fields.values()), read, _record_writer(cls, fields), cls)
-
-
-def _record_writer(cls: type[T], fields: dict[str, SomeType]) -> Callable[[bytearray, T, int], None]:
-    """Return the writer of a record."""
-    writers = [(field, of.write) for field, of in fields.items()]
-
-    def write(out: bytearray, value: T, levels: int) -> None:
-        if not isinstance(value, cls):
-            raise wrong(cls.__name__, value)
-        field = ""
-        try:
-            for field, write_field in writers:
-                write_field(out, getattr(value, field), levels)
-        except MarshalingError as error:
-            add_to_path(field, error)
-            raise
-        except AttributeError as error:
-            raise MarshalingError(str(error), field=field) from error
-
-    return write
+            sink.enter()
+            if self._writer is None:
+                self._writer = writer_of(self._get())
+            sink.levels -= 1
+            self._writer.put(sink, value)
+        except RecursionError:
+            raise MarshalingError("nested deeper than Python can write") from None
+        sink.levels += 1
+        sink.leave()
 
 
 def lazy(of: Callable[[], BinType[T]]) -> BinType[T]:
     """Return a type that stands for one that is made later, as recursive types need: ``lazy(lambda: tree)``.
 
-    Each such type inside another counts as one level of nesting, which a codec limits by its ``max_depth``. Python's
-    recursion limit may be reached earlier, with the same errors.
+    Each such type inside another counts as one level of nesting, which a codec limits by its ``max_depth``.
 
     Args:
         of: a function that returns the type. It is called once, when the type is needed.
@@ -224,20 +281,4 @@ def lazy(of: Callable[[], BinType[T]]) -> BinType[T]:
         check_type(made, "lazy")
         return made
 
-    def read(data: bytes, at: int, levels: int) -> tuple[T, int]:
-        if levels < 1:
-            raise ParseError(f"nested deeper than allowed at byte {at}", offset=at)
-        try:
-            return get().read(data, at, levels - 1)
-        except RecursionError:  # if this fails for the same reason, the next level outside tries again
-            raise ParseError(f"nested deeper than Python can read at byte {at}", offset=at) from None
-
-    def write(out: bytearray, value: T, levels: int) -> None:
-        if levels < 1:
-            raise MarshalingError("nested deeper than allowed")
-        try:
-            get().write(out, value, levels - 1)
-        except RecursionError:
-            raise MarshalingError("nested deeper than Python can write") from None
-
-    return BinType("recursive value", 1, read, write)
+    return BinType("recursive value", 1, LazyReader(get), LazyWriter(get))
