@@ -19,7 +19,7 @@ from zope.interface import implementer
 from .._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
 from .._sockets.valve import Valve
 from ..model import Side
-from .closing import CONNECTION_MOVES, ENDED, LOG_MOVES, WRITTEN, ConnectionEvent, ConnectionState, log_move
+from .closing import CONNECTION_STEPS, ENDED, LOG_MOVES, WRITTEN, ConnectionEvent, ConnectionState, log_move
 from .outlet import Outlet
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class EndingConnection(Protocol):
 
     def _move(self, event: ConnectionEvent) -> None:
         """Move the state, in the one place where that is done."""
-        state = CONNECTION_MOVES.get((self.state, event))
+        state = CONNECTION_STEPS[self.state].get(event)
         if state is not None:
             before, self.state = self.state, state
             if LOG_MOVES:

@@ -17,7 +17,7 @@ from ..model import Side
 from .closing import (
     CLOSES,
     ENDED,
-    LINK_MOVES,
+    LINK_STEPS,
     LOG_MOVES,
     ON_LOSS,
     ConnectionState,
@@ -131,7 +131,7 @@ class EndingPair:
 
     def _on(self, event: LinkEvent, *arguments: Any) -> None:
         """Move the state, in the one place where that is done, and do what `closing` says about the event."""
-        move = LINK_MOVES.get((self._state, event))
+        move = LINK_STEPS[self._state].get(event)
         if move is not None:
             action, state = move
             if state is not self._state:
@@ -238,7 +238,8 @@ class EndingPair:
         self.timers.call_without_progress("close", limits.close_timeout, self._progress, out_of_time, at_most)
 
     def _close_when_idle(self) -> None:
-        if all(lane.idle for lane in self.lanes):
+        to_server, to_client = self.lanes
+        if to_server.idle and to_client.idle:
             if self._owes_farewell:
                 self._say_farewell()
             self.client.close()
@@ -289,7 +290,8 @@ class EndingPair:
 
     def _report(self, connection: Connection, reason: BaseException) -> None:
         state = self._state
-        self._side_down(connection, reason)
+        if connection.side not in self.down:
+            self._side_down(connection, reason)
         if connection.state is ConnectionState.LOST:
             self.connection_drained(connection)
         if self._state is state:  # otherwise the next step is taken already
@@ -297,12 +299,13 @@ class EndingPair:
 
     def _side_down(self, connection: Connection, reason: BaseException) -> None:
         """A side has ended its stream, or is gone: tell the application once, after all that the side sent."""
-        lane = self._lane_from(connection.side)
-        lane.seal()
-        aborted = connection.state is ConnectionState.ABORTED  # then its loss comes, with the reason
-        if aborted or connection.side in self.down:
+        if connection.side in self.down:  # then its lane is sealed
             return
-        idle, lost = lane.idle, connection.state is ConnectionState.LOST
+        lane, state = self._lane_from(connection.side), connection.state
+        lane.seal()
+        if state is ConnectionState.ABORTED:  # then its loss comes, with the reason
+            return
+        idle, lost = lane.idle, state is ConnectionState.LOST
         if not idle and (lane.gave_way or not lost):
             self._await_report(connection)  # for a lost side this only takes turns of the reactor
             return
@@ -339,7 +342,7 @@ class EndingPair:
 
     def _report_loss(self, connection: Connection) -> None:
         """Report a loss that was not reported before because the side's lane gave way."""
-        if connection.loss is not None and self.made:
+        if connection.loss is not None and connection.side not in self.down and self.made:
             self._side_down(connection, connection.loss)
 
     def connection_drained(self, connection: Connection) -> None:
