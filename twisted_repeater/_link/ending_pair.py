@@ -77,7 +77,7 @@ class EndingPair:
         """The sides that were reported to the application as gone."""
         self.reason: BaseException | None = None
         """What began its end."""
-        self._on_over: list[Deferred[None]] = []
+        self._on_over: tuple[Deferred[None], ...] = ()
         self._owes_farewell: bool = False
         """Whether it closes, and its client is still to be told why."""
         self.last_words: bytes | None = None
@@ -122,12 +122,11 @@ class EndingPair:
         if self.over:
             return succeed(None)
         waiting: Deferred[None] = Deferred(self._wait_no_more)
-        self._on_over.append(waiting)
+        self._on_over += (waiting,)
         return waiting
 
     def _wait_no_more(self, deferred: Deferred[None]) -> None:
-        if deferred in self._on_over:
-            self._on_over.remove(deferred)
+        self._on_over = tuple(other for other in self._on_over if other is not deferred)
 
     def _on(self, event: LinkEvent, *arguments: Any) -> None:
         """Move the state, in the one place where that is done, and do what `closing` says about the event."""
@@ -166,7 +165,7 @@ class EndingPair:
         """The default ``on_error``: end a link that has lost a side, or that a filter's failure has stopped."""
         if isinstance(error, Disconnected):
             event = ON_LOSS[error.half_closed]
-            self._on(event, *([error] if event is LinkEvent.CLOSE else []))
+            self._on(event, *((error,) if event is LinkEvent.CLOSE else ()))
         elif isinstance(error, CallbackFailed) and error.stopped:
             self._on(LinkEvent.CLOSE, error)
 
@@ -336,13 +335,12 @@ class EndingPair:
         if connection.side not in self.down and not self.closing:
             reason = Disconnected(ConnectionDone())
             reason.side = connection.side
-            linger = self._host.limits.linger
-            close = partial(self.close, reason)
+            linger, close = self._host.limits.linger, partial(self.close, reason)
             self.timers.call_without_progress(("told", connection), linger, self._progress, close)
 
     def _report_loss(self, connection: Connection) -> None:
         """Report a loss that was not reported before because the side's lane gave way."""
-        if connection.loss is not None and connection.side not in self.down and self.made:
+        if connection.loss is not None and self.made:
             self._side_down(connection, connection.loss)
 
     def connection_drained(self, connection: Connection) -> None:

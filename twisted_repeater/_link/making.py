@@ -319,8 +319,7 @@ class Making(TimedMaking):
             pair.client_name = admission.take_label(pair)
         else:
             allowed = await self._ask(self._links.settings.is_client_allowed, name)
-            # bool may call code of the application, too
-            if allowed is not True and not await self._ask(bool, allowed):
+            if allowed is not True and not await self._ask(bool, allowed):  # bool may call code of the application
                 raise ClientNotAllowed(f"client {name!r} is not allowed", Side.CLIENT)
             if not admission.names.take_at_once(pair, name):
                 await self.step(admission.take_name(pair, name, self._left()))
