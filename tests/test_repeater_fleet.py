@@ -16,6 +16,7 @@ from twisted_repeater._repeater_fleet import RepeaterEntrant, message_of, payloa
 from twisted_repeater.codecs import text
 from twisted_repeater.dialects.fix import FixCodec, Message
 from twisted_repeater.fleet import Call
+from twisted_repeater.service.handover import PortOf
 
 from .peers import LOST, PeerCase, World, hello, reactor, repeated
 from .service.admin.debugged import Debugging, fix_logon
@@ -139,6 +140,17 @@ class CallTests(PeerCase):
         world = await self.world(fleet=fleet)
         with self.assertRaisesRegex(ValueError, "'repeater:edge-1' takes part in the fleet already"):
             await world.create(fleet=fleet)
+
+    async def test_lent_port(self) -> None:
+        """If a repeater that is to take a port over cannot be made, that port stays open."""
+        fleet = Alone()
+        world = await self.world(fleet=fleet)
+        giver, port = world.repeater, PortOf(world.repeater)
+        with self.assertRaisesRegex(ValueError, "takes part in the fleet already"):
+            await world.create(fleet=fleet, listen=port)
+        port.give_back(None)
+        self.assertIs(world.repeater, giver)
+        await world.linked("alice")
 
     async def test_shutdown(self) -> None:
         """The answer to a shutdown comes when every connection is gone."""

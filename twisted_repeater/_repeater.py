@@ -158,7 +158,8 @@ class Repeater:
             try:
                 return cls(factory, port, fleet or Alone(reactor=reactor))
             except Exception:  # the name is taken in this process, or the fleet was stopped
-                await maybeDeferred(port.stopListening)
+                if not getattr(listen[0], "lends", False):  # a port that was lent is given back
+                    await maybeDeferred(port.stopListening)
                 raise
         except BaseException:  # cancelled, too
             claimed.give_back()

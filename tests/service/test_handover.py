@@ -58,7 +58,8 @@ class HandoverTests(ServiceCase):
         await taker.shutdown()
         await self.linked("ann")
         self.patch(Repeater, "__init__", lambda *_: 1 / 0)
-        self.failureResultOf(Repeater.create(**{**self.plain(), "listen": port}), ZeroDivisionError)
+        with self.assertRaises(ZeroDivisionError):
+            await Repeater.create(**{**self.plain(), "listen": port})
         port.give_back(None)
         await self.linked("bob")
         self.assertEqual(giver.active_clients(), ["ann", "bob"])

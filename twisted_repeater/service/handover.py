@@ -23,6 +23,9 @@ class PortOf:
         giver: the repeater that has the port.
     """
 
+    lends = True
+    """If the other repeater cannot be made, it leaves the port open, so that `give_back` can give it back."""
+
     def __init__(self, giver: Repeater) -> None:
         self._giver = giver
         self._port: Any = None
