@@ -31,6 +31,8 @@ class Side(enum.Enum):
     CLIENT = "client"
     SERVER = "server"
 
+    __hash__ = object.__hash__  # by C: there are two of them, and sets and tables of them for each link
+
     @property
     def other(self) -> Side:
         """The side across the link."""
@@ -42,6 +44,8 @@ class Direction(enum.Enum):
 
     TO_SERVER = "to_server"
     TO_CLIENT = "to_client"
+
+    __hash__ = object.__hash__  # see `Side`
 
     @property
     def source(self) -> Side:

@@ -101,6 +101,18 @@ class ObserverTests(MemoryCase):
             ],
         )
 
+    def test_error_without_room(self) -> None:
+        """They hear of an error that accepts no attributes, too."""
+
+        class Closed(Disconnected):
+            side = property(lambda error: Side.SERVER)
+
+        observer = Observer()
+        world = self.memory(observers=(observer,))
+        client, _ = world.linked("alice")
+        world.factory.application.link_error(world.pair(client), Side.CLIENT, Closed(EOFError()))
+        self.assertEqual(observer.told[1:2], [("error", "alice", Side.CLIENT, Closed)])
+
     def test_identified(self) -> None:
         """Those that care hear that a link has got another name."""
         told: list[object] = []

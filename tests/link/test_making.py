@@ -668,6 +668,21 @@ class VersionTests(MemoryCase):
         self.assertEqual(self.here.calls.refusals, [("alice", VersionMismatch)])
 
 
+class PlaceTests(MemoryCase):
+    """Step 3: a place."""
+
+    def test_waits(self) -> None:
+        """A client that finds no place is linked when one comes free."""
+        world = self.memory(limits=Limits(max_clients=1))
+        late = world.connect(None)
+        world.linked("alice")
+        world.say(late, "bob")
+        self.assertEqual(len(world.server.connections), 1)
+        world.link("alice").close()
+        world.settle()
+        self.assertEqual(world.link("bob").client_name, "bob")
+
+
 class OnConnectTests(RefusalCase):
     """Step 7: ``on_connect``."""
 

@@ -21,6 +21,7 @@ from twisted_repeater._sockets.socket_state import (
     HangUp,
     KeepAlive,
     acknowledged,
+    hang_up_of,
     hang_ups,
     innermost,
     keep_alive_of,
@@ -159,11 +160,11 @@ class HangUpTests(ConnectionCase):
 
     def hang_up(self) -> HangUp | None:
         """Ask about our end."""
-        return hang_ups([self.own])[0]
+        return hang_up_of(self.own)
 
     def test_well(self) -> None:
         """A connection that is up has no event, with bytes or without; without connections there are no events."""
-        self.assertEqual((self.hang_up(), hang_ups([])), (None, []))
+        self.assertEqual((self.hang_up(), hang_ups([self.own]), hang_ups([])), (None, [None], []))
         self.peer.send(b"unread")
         self.until(lambda: unread_size(self.own))
         self.assertIs(self.hang_up(), None)

@@ -155,12 +155,18 @@ class Admission:
 
         Fails with `TooManyClients` if no place comes free within ``timeout`` seconds.
         """
+        if self.take_place_at_once(pair):
+            return succeed(None)
+        self._end_oldest_silent()
+        return Deferred.fromCoroutine(self._wait_for_place(pair, timeout))
+
+    def take_place_at_once(self, pair: Pair) -> bool:
+        """A client's hello is complete: take a place if one is free, the usual case. Return whether it has one."""
         self._unfinished.pop(pair, None)
         if len(self._placed) >= self._claim.limits.max_clients:
-            self._end_oldest_silent()
-            return Deferred.fromCoroutine(self._wait_for_place(pair, timeout))
+            return False
         self._place(pair)
-        return succeed(None)
+        return True
 
     async def _wait_for_place(self, pair: Pair, timeout: float) -> None:
         deadline = self._clock.seconds() + timeout

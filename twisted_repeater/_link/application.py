@@ -6,7 +6,6 @@ Whatever its callbacks and observers raise is logged, and harms nobody else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -163,8 +162,7 @@ class Application:
 
     def link_error(self, pair: EndingPair, side: Side, error: LinkError) -> None:
         """A side of a link has a trouble. If ``on_error`` raises, the link is closed."""
-        with suppress(Exception):  # a codec's own exception may refuse attributes; the callback gets the side too
-            error.side = side
+        _name_side(error, side)
         self.observe("link_error", pair.link, side, error)
         on_error = self.callbacks.on_error
         if on_error is None:
@@ -280,6 +278,14 @@ class Application:
             stopped=STOPPED.format(side=direction.source.value) if error.stopped else "",
             more=more,
         )
+
+
+def _name_side(error: LinkError, side: Side) -> None:
+    """Have an error say whose it is."""
+    try:
+        error.side = side
+    except Exception:  # a codec's own exception may refuse attributes; the callback gets the side too
+        return
 
 
 def check_callable(name: str, callback: object) -> None:

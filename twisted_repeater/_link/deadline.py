@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
@@ -11,6 +12,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 __all__ = ["ProgressDeadline", "Timers", "within"]
 
 T = TypeVar("T")
+
+NONE_RUN: dict[Hashable, IDelayedCall | ProgressDeadline] = {}
+"""Shared by all links without timers, which nearly all idle ones are: a table that is empty again keeps its size."""
 
 LOOKS = 8
 """How often a deadline looks for progress within the time that it allows without any."""
@@ -77,13 +81,13 @@ class Timers:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._running: dict[Hashable, IDelayedCall | ProgressDeadline] = {}
+        self._running: dict[Hashable, IDelayedCall | ProgressDeadline] = NONE_RUN
 
     def call_later(self, purpose: Hashable, delay: float, call: Callable[[], object]) -> None:
         """Call after so many seconds, unless this is stopped before."""
         if purpose in self._running:
             self.stop(purpose)
-        self._running[purpose] = self._clock.callLater(delay, self._run, purpose, call)
+        self._add(purpose, self._clock.callLater(delay, self._run, purpose, call))
 
     def call_without_progress(
         self,
@@ -95,13 +99,24 @@ class Timers:
     ) -> None:
         """Call when a `ProgressDeadline` has run out, unless one for this purpose is running already."""
         if purpose not in self._running:
-            self._running[purpose] = ProgressDeadline(
-                self._clock, timeout, progress, lambda: self._run(purpose, call), at_most=at_most
-            )
+            run_out = partial(self._run, purpose, call)
+            self._add(purpose, ProgressDeadline(self._clock, timeout, progress, run_out, at_most=at_most))
+
+    def _add(self, purpose: Hashable, timer: IDelayedCall | ProgressDeadline) -> None:
+        if self._running:
+            self._running[purpose] = timer
+        else:
+            self._running = {purpose: timer}
 
     def _run(self, purpose: Hashable, call: Callable[[], object]) -> None:
-        del self._running[purpose]
+        self._remove(purpose)
         call()
+
+    def _remove(self, purpose: Hashable) -> IDelayedCall | ProgressDeadline | None:
+        timer = self._running.pop(purpose, None)
+        if not self._running:
+            self._running = NONE_RUN
+        return timer
 
     def __contains__(self, purpose: Hashable) -> bool:
         return purpose in self._running
@@ -117,7 +132,7 @@ class Timers:
         stopped = False
         if self._running:  # most links mostly have none
             for purpose in purposes:
-                timer = self._running.pop(purpose, None)
+                timer = self._remove(purpose)
                 if timer is not None:
                     timer.cancel()
                     stopped = True
@@ -125,8 +140,9 @@ class Timers:
 
     def stop_all(self) -> None:
         """Stop them all."""
-        while self._running:
-            self._running.popitem()[1].cancel()
+        running, self._running = self._running, NONE_RUN
+        for timer in running.values():
+            timer.cancel()
 
 
 def within(deferred: Deferred[T], timeout: float, clock: IReactorTime, error: Callable[[], Exception]) -> Deferred[T]:

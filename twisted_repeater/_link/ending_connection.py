@@ -16,10 +16,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .._sockets.socket_state import HangUp, hang_ups, tcp_state, unread_size
+from .._sockets.socket_state import HangUp, hang_up_of, tcp_state, unread_size
 from .._sockets.valve import Valve
 from ..model import Side
-from .closing import CONNECTION_MOVES, ENDED, LOG_MOVES, WRITTEN, ConnectionEvent, ConnectionState, log_move
+from .closing import CONNECTION_STEPS, ENDED, LOG_MOVES, WRITTEN, ConnectionEvent, ConnectionState, log_move
 from .outlet import Outlet
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class EndingConnection(Protocol):
 
     def _move(self, event: ConnectionEvent) -> None:
         """Move the state, in the one place where that is done."""
-        state = CONNECTION_MOVES.get((self.state, event))
+        state = CONNECTION_STEPS[self.state].get(event)
         if state is not None:
             before, self.state = self.state, state
             if LOG_MOVES:
@@ -128,7 +128,7 @@ class EndingConnection(Protocol):
             return
         if self.handle is not None:
             self._read_the_rest()
-            if self.is_tcp and self._is_broken(hang_ups([self.handle])[0]):
+            if self.is_tcp and self._is_broken(hang_up_of(self.handle)):
                 self._break()
             if self.state in ENDED:
                 return

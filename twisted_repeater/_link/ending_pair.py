@@ -17,7 +17,7 @@ from ..model import Side
 from .closing import (
     CLOSES,
     ENDED,
-    LINK_MOVES,
+    LINK_STEPS,
     LOG_MOVES,
     ON_LOSS,
     ConnectionState,
@@ -77,7 +77,7 @@ class EndingPair:
         """The sides that were reported to the application as gone."""
         self.reason: BaseException | None = None
         """What began its end."""
-        self._on_over: list[Deferred[None]] = []
+        self._on_over: tuple[Deferred[None], ...] = ()
         self._owes_farewell: bool = False
         """Whether it closes, and its client is still to be told why."""
         self.last_words: bytes | None = None
@@ -122,16 +122,15 @@ class EndingPair:
         if self.over:
             return succeed(None)
         waiting: Deferred[None] = Deferred(self._wait_no_more)
-        self._on_over.append(waiting)
+        self._on_over += (waiting,)
         return waiting
 
     def _wait_no_more(self, deferred: Deferred[None]) -> None:
-        if deferred in self._on_over:
-            self._on_over.remove(deferred)
+        self._on_over = tuple(other for other in self._on_over if other is not deferred)
 
     def _on(self, event: LinkEvent, *arguments: Any) -> None:
         """Move the state, in the one place where that is done, and do what `closing` says about the event."""
-        move = LINK_MOVES.get((self._state, event))
+        move = LINK_STEPS[self._state].get(event)
         if move is not None:
             action, state = move
             if state is not self._state:
@@ -166,7 +165,7 @@ class EndingPair:
         """The default ``on_error``: end a link that has lost a side, or that a filter's failure has stopped."""
         if isinstance(error, Disconnected):
             event = ON_LOSS[error.half_closed]
-            self._on(event, *([error] if event is LinkEvent.CLOSE else []))
+            self._on(event, *((error,) if event is LinkEvent.CLOSE else ()))
         elif isinstance(error, CallbackFailed) and error.stopped:
             self._on(LinkEvent.CLOSE, error)
 
@@ -238,7 +237,8 @@ class EndingPair:
         self.timers.call_without_progress("close", limits.close_timeout, self._progress, out_of_time, at_most)
 
     def _close_when_idle(self) -> None:
-        if all(lane.idle for lane in self.lanes):
+        to_server, to_client = self.lanes
+        if to_server.idle and to_client.idle:
             if self._owes_farewell:
                 self._say_farewell()
             self.client.close()
@@ -289,7 +289,8 @@ class EndingPair:
 
     def _report(self, connection: Connection, reason: BaseException) -> None:
         state = self._state
-        self._side_down(connection, reason)
+        if connection.side not in self.down:
+            self._side_down(connection, reason)
         if connection.state is ConnectionState.LOST:
             self.connection_drained(connection)
         if self._state is state:  # otherwise the next step is taken already
@@ -297,12 +298,13 @@ class EndingPair:
 
     def _side_down(self, connection: Connection, reason: BaseException) -> None:
         """A side has ended its stream, or is gone: tell the application once, after all that the side sent."""
-        lane = self._lane_from(connection.side)
-        lane.seal()
-        aborted = connection.state is ConnectionState.ABORTED  # then its loss comes, with the reason
-        if aborted or connection.side in self.down:
+        if connection.side in self.down:  # then its lane is sealed
             return
-        idle, lost = lane.idle, connection.state is ConnectionState.LOST
+        lane, state = self._lane_from(connection.side), connection.state
+        lane.seal()
+        if state is ConnectionState.ABORTED:  # then its loss comes, with the reason
+            return
+        idle, lost = lane.idle, state is ConnectionState.LOST
         if not idle and (lane.gave_way or not lost):
             self._await_report(connection)  # for a lost side this only takes turns of the reactor
             return
@@ -333,8 +335,7 @@ class EndingPair:
         if connection.side not in self.down and not self.closing:
             reason = Disconnected(ConnectionDone())
             reason.side = connection.side
-            linger = self._host.limits.linger
-            close = partial(self.close, reason)
+            linger, close = self._host.limits.linger, partial(self.close, reason)
             self.timers.call_without_progress(("told", connection), linger, self._progress, close)
 
     def _report_loss(self, connection: Connection) -> None:

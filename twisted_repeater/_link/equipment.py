@@ -69,6 +69,7 @@ class Equipment:
         self.stated: tuple[Versions, Versions] = (Versions(to_server, to_client), Versions(to_client, to_server))
         """The versions of the messages of both peers, where no opening has agreed on any."""
         self._setups: dict[tuple[Direction, tuple[int, int], bool], LaneSetup] = {}
+        self._writers: dict[tuple[Direction, int], Callable[[Any], Any]] = {}
         self._of_dialect: dict[Direction, Any] = dict(fixed_filters(dialect.filters))
         """The dialect's own filters, as far as they are the same for all links."""
 
@@ -78,9 +79,9 @@ class Equipment:
         to_client = self._setup(Direction.TO_CLIENT, (server.sends, client.receives))
         link.prepare(to_server, to_client)
         for setup, connection in ((to_server, link.server), (to_client, link.client)):
-            version = setup.versions[1]
-            connection.outlet.encoder.version = version
-            connection.outlet.encoder.writer = self._type_of(setup.direction).writer(version)
+            encoder, version = connection.outlet.encoder, setup.versions[1]
+            encoder.version = version
+            encoder.writer = self._writer(setup.direction, version)
 
     @property
     def has_pair(self) -> bool:
@@ -89,6 +90,9 @@ class Equipment:
 
     def equip_pair(self, link: Pair) -> None:
         """Equip a link, which has its state by now, with the filters that pairs make for it. The pairs may raise."""
+        if not self.has_pair:  # the lanes have what all share
+            link.filters = NO_FILTERS
+            return
         filters = self._new_filters(link)
         if self._dialect.filters is not None:
             link.dialect_filters = filters_of(self._dialect.filters, link.link)
@@ -185,6 +189,13 @@ class Equipment:
 
     def _type_of(self, direction: Direction) -> MessageType:
         return self._dialect.to_server if direction is Direction.TO_SERVER else self._dialect.to_client
+
+    def _writer(self, direction: Direction, version: int) -> Callable[[Any], Any]:
+        """Return what makes payloads of this version, which thousands of links share."""
+        writer = self._writers.get((direction, version))
+        if writer is None:
+            writer = self._writers[direction, version] = self._type_of(direction).writer(version)
+        return writer
 
     def _setup(self, direction: Direction, versions: tuple[int, int], watched: bool = False) -> LaneSetup:
         """Return the setup for messages of the first of these versions to a peer that gets the second."""

@@ -58,6 +58,8 @@ class Links:
         self.monitor: ConnectionMonitor = ConnectionMonitor(clock, claim.limits.dead_peer_timeout)
         self.admission: Admission = Admission(settings, application, claim, self.monitor, clock)
         self.clock = clock
+        self.now: Callable[[], float] = clock.seconds
+        """The clock of all lanes: a method of one of them would cost each link 64 bytes."""
         self.dial = dial
         self.equipment = equipment
         self.limits: Limits = claim.limits

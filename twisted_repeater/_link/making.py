@@ -313,14 +313,16 @@ class Making(TimedMaking):
             pair.details = MappingProxyType(details)
         if name is not None:
             pair.client_name = name
-        await self.step(admission.take_place(pair, self._left()))
+        if not admission.take_place_at_once(pair):
+            await self.step(admission.take_place(pair, self._left()))
         if name is None:
             pair.client_name = admission.take_label(pair)
         else:
             allowed = await self._ask(self._links.settings.is_client_allowed, name)
-            if not await self._ask(bool, allowed):  # bool may call code of the application, too
+            if allowed is not True and not await self._ask(bool, allowed):  # bool may call code of the application
                 raise ClientNotAllowed(f"client {name!r} is not allowed", Side.CLIENT)
-            await self.step(admission.take_name(pair, name, self._left()))
+            if not admission.names.take_at_once(pair, name):
+                await self.step(admission.take_name(pair, name, self._left()))
         self.admitted = True
 
     async def _dial(self) -> None:

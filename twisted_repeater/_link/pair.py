@@ -156,7 +156,7 @@ class Pair(HostingPair):
         """Both connections are there: make the lanes between them. They hold all bytes until `relay`."""
         framings = self._framings
         client, server = self.client.outlet, self.server.outlet
-        now = self._host.clock.seconds
+        now = self._host.now
         self.lanes: tuple[Lane, ...] = (
             Lane(to_server, framings[0], server, client, self, now, self.link),
             Lane(to_client, framings[1], client, server, self, now, self.link),
@@ -310,7 +310,7 @@ class Pair(HostingPair):
         self.timers.stop_all()
         end_sessions(self)
         self._host.link_over(self)
-        waiting, self._on_over = self._on_over, []
+        waiting, self._on_over = self._on_over, ()
         for deferred in waiting:
             if not deferred.called:  # the one before may have cancelled it
                 deferred.callback(None)

@@ -101,11 +101,11 @@ class AtAddress(ServerEndpoint):
     def dial(self, protocol: Protocol, timeout: float, first: bytes = b"") -> Dialled:
         """See `ServerEndpoint`."""
         introducer = _Introducer(protocol, first)
-        within = min(timeout, self._timeout)
+        introduced, within = introducer.introduced, min(timeout, self._timeout)
         introducer.connector = self.reactor.connectTCP(
             self.ip, self._port, introducer, timeout=within, bindAddress=self._bind
         )
-        return introducer.introduced
+        return introduced
 
 
 class AtPath(ServerEndpoint):
@@ -120,9 +120,9 @@ class AtPath(ServerEndpoint):
     def dial(self, protocol: Protocol, timeout: float, first: bytes = b"") -> Dialled:
         """See `ServerEndpoint`."""
         introducer = _Introducer(protocol, first)
-        within = min(timeout, self._timeout)
+        introduced, within = introducer.introduced, min(timeout, self._timeout)
         introducer.connector = self.reactor.connectUNIX(self._path, introducer, within, self._check_lock)
-        return introducer.introduced
+        return introduced
 
 
 class OverTLS(ServerEndpoint):
@@ -191,10 +191,12 @@ class _Introducer(ClientFactory):
             transport.write(self._first)
             if IWriteDescriptor.providedBy(transport):
                 transport.doWrite()  # at once: the outlet of a plain connection writes past the transport's buffer
-        transport.protocol = self._introduces  # what Twisted's own startTLS does, too
-        self._introduces.makeConnection(transport)
-        if not self.introduced.called:
-            self.introduced.callback(self._introduces)
+        protocol, introduced = self._introduces, self.introduced
+        del self._introduces, self.introduced  # the transport keeps this object, by its connector, for as long as it is
+        transport.protocol = protocol  # what Twisted's own startTLS does, too
+        protocol.makeConnection(transport)
+        if not introduced.called:
+            introduced.callback(protocol)
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """See `ClientFactory`."""
