@@ -8,9 +8,10 @@ import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from .contestants import CONTESTANTS, ROOT, Contestant
+from ..paths import ROOT
+from .contestants import CONTESTANTS, Contestant
 from .loads import LOADS, QUICK, Load
-from .measure import allow_many_files, measure
+from .measure import cannot, measure
 from .plot import plot
 from .process import Failed
 from .protocols import measure_protocol
@@ -72,7 +73,7 @@ def _pairs(options: argparse.Namespace, results: Results) -> list[Pair]:
     pairs = []
     missing = {contestant: contestant.missing() for contestant in CONTESTANTS}
     for load in LOADS:
-        impossible = SERVERS[load.kind].missing() if load.is_protocol else allow_many_files(load.connections)
+        impossible = SERVERS[load.kind].missing() if load.is_protocol else cannot(load)
         for contestant in CONTESTANTS:
             name = f"{load.name}/{contestant.name}"
             if not contestant.takes(load) or not any(_fits(name, pattern) for pattern in patterns):
