@@ -160,6 +160,7 @@ CONTESTANTS = (
             ("chain", "chain of three filters that pass all", "oneway-16"),
             ("coroutine", "filter is a coroutine that passes all at once", "oneway-16"),
             ("bin-prot", "filter decodes with bin_prot", "echo-async-extra"),
+            ("logged", "no filter, two log lines for each link", "connections"),
         )
     ),
     *(

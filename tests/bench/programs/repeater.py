@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from twisted.internet import reactor
 from zope.interface import implementer
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Dialect, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
@@ -26,6 +27,8 @@ from twisted_repeater.dialects.int32 import JSONHandshake
 from twisted_repeater.faults import Bandwidth, Latency
 from twisted_repeater.filters import chain
 from twisted_repeater.framings import DelimitedFraming, Framing, Int32Framing, LengthFraming, VarintFraming
+from twisted_repeater.observers import LogObserver
+from twisted_repeater.observers._throttle import LogThrottle
 from twisted_repeater.recording import record as record_to
 from twisted_repeater.selectors import bytes_at
 
@@ -156,6 +159,14 @@ def record_traffic(repeater: Repeater) -> None:
     record_to(repeater, Path(directory.name, "traffic.db"), max_size=256 * 1024 * 1024, keep=1, when_slow="wait")
 
 
+class LogEachLink(LogObserver):
+    """The observer of the service. That leaves out lines if hundreds of links are made in a second; this does not."""
+
+    def __init__(self) -> None:
+        super().__init__(reactor)
+        self._links = LogThrottle(reactor, burst=10**9)
+
+
 EQUIPPED: dict[str, Callable[[Repeater], object]] = {
     "watched": lambda repeater: repeater.watch(lambda message: None),
     "recorded": record_traffic,
@@ -190,6 +201,7 @@ async def run(server_port: int, dialect: str, chosen: str, options: str) -> None
         server_name="server",
         is_client_allowed=bool,
         limits=Limits(max_clients=(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 600) // 2),
+        observers=[LogEachLink()] if chosen == "logged" else (),
         **ends(server_port, **json.loads(options)),
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..loads import Load
 
-__all__ = ["client_side", "server_side"]
+__all__ = ["agreed", "client_side", "server_side"]
 
 _EXPECTED = ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
 """What OpenSSL, which all of them use, chooses by itself."""
@@ -24,7 +24,7 @@ def client_side(load: Load, directory: str) -> Secured:
     if not load.tls:
         return _as_it_is
     context = ssl.create_default_context(cafile=Path(directory, "authority.pem"))
-    return partial(_secured, partial(context.wrap_socket, server_hostname="localhost"))
+    return partial(agreed, partial(context.wrap_socket, server_hostname="localhost"))
 
 
 def server_side(load: Load, directory: str) -> Secured:
@@ -33,14 +33,15 @@ def server_side(load: Load, directory: str) -> Secured:
         return _as_it_is
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(Path(directory, "localhost.pem"), Path(directory, "localhost.key"))
-    return partial(_secured, partial(context.wrap_socket, server_side=True))
+    return partial(agreed, partial(context.wrap_socket, server_side=True))
 
 
 def _as_it_is(connection: socket.socket) -> socket.socket:
     return connection
 
 
-def _secured(wrap: Callable[[socket.socket], ssl.SSLSocket], connection: socket.socket) -> socket.socket:
+def agreed(wrap: Callable[[socket.socket], ssl.SSLSocket], connection: socket.socket) -> socket.socket:
+    """Begin TLS on a connection; end this process if the other side agrees on another cipher than all others."""
     secured = wrap(connection)
     cipher = secured.cipher()
     if (secured.version(), cipher and cipher[0]) != _EXPECTED:
