@@ -72,7 +72,8 @@ _FRAMINGS = ("async-extra", "length", "varint", "delimited", "echo-async-extra")
 _TLS = ("tls-256", "tls-64k")
 _LATENCY = ("active-of-95", "active-of-9500", "greedy")
 _PLAIN = ("oneway", "echo", "idle")
-_OBSERVED = ("oneway-16", "oneway-256", "oneway-4k")
+_SMALL = ("oneway-16", "oneway-256", "oneway-4k")
+_SOME = (*_SMALL, "oneway-64k", "echo-1", "echo-1024", "selector", "async-extra", "echo-async-extra")
 _INTERPRETED = {"PYTHONPATH": str(INTERPRETED)}
 
 CONTESTANTS = (
@@ -123,7 +124,7 @@ CONTESTANTS = (
         title="repeater, filter passes all, interpreted",
         start=repeater("pass"),
         prints_port=True,
-        loads=(*_PLAIN, "connections", "broadcast", "selector", *_FRAMINGS),
+        loads=(*_SOME, "idle", "broadcast", "connections"),
         environment=_INTERPRETED,
     ),
     Contestant(
@@ -131,14 +132,14 @@ CONTESTANTS = (
         title="repeater, filter decodes with struct",
         start=repeater("struct"),
         prints_port=True,
-        loads=("oneway",),
+        loads=_SMALL,
     ),
     Contestant(
         name="repeater-msgspec",
         title="repeater, filter decodes with msgspec",
         start=repeater("msgspec"),
         prints_port=True,
-        loads=("oneway",),
+        loads=_SMALL,
         missing=_no_msgspec,
     ),
     Contestant(
@@ -195,7 +196,7 @@ CONTESTANTS = (
             title=f"repeater, no filter, {title}",
             start=repeater(chosen),
             prints_port=True,
-            loads=_OBSERVED,
+            loads=_SMALL,
         )
         for chosen, title in (
             ("watched", "watched by a function that does nothing"),

@@ -169,7 +169,7 @@ LOADS = (
     _echo(1024),
     _echo(1, connections=200),
     Load(name="broadcast", title="256 B to each of 1,000 clients", kind="broadcast", size=256, connections=1000),
-    Load(name="idle", title="5,000 idle links", kind="idle", connections=5000),
+    Load(name="idle", title="2,000 idle links", kind="idle", connections=2000),
     _connections("connections", "no hello", "plain"),
     _connections("connections-hello", "with hellos", "int32"),
     Load(
