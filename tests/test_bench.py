@@ -158,7 +158,8 @@ class BenchTests(SynchronousTestCase):
 
     def test_plot(self) -> None:
         """The plot is drawn of what was written as JSON, where matplotlib is installed; else the reason is given."""
-        rows = [{"load": load, "contestant": "usual", "ratio": 2.0} for load in ("oneway-16", "oneway-4k", "echo-1")]
+        loads = ("oneway-16", "oneway-4k", "echo-1", "connections", "tls-256")
+        rows = [{"load": load, "contestant": "usual", "cpu_per_message": 1.26e-6} for load in loads]
         with TemporaryDirectory() as directory:
             path = Path(directory) / "plot.svg"
             reason = plot({"rows": rows, "titles": {"usual": "the usual way"}}, path)
@@ -166,6 +167,7 @@ class BenchTests(SynchronousTestCase):
                 self.assertIn("matplotlib", reason)
             else:
                 self.assertEqual((reason, "the usual way" in path.read_text()), (None, True))
+                self.assertEqual(path.read_text().count(">1.3<"), len(loads))
                 self.assertIn("nothing", plot({"rows": []}, path))
 
     def test_targets(self) -> None:
