@@ -6,6 +6,7 @@ import io
 import json
 import os
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,15 +31,16 @@ from .bench.wire import wire_of
 from .needed import cannot_test
 
 
+def run_bench(*arguments: str) -> tuple[int, str]:
+    """Run it in this process (what it measures are others); give what it returns and prints."""
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
+        returned = main([*arguments, "--rounds", "1", "--seconds", "0.02"])
+    return returned, printed.getvalue()
+
+
 class BenchTests(SynchronousTestCase):
     """`python -m tests.bench`."""
-
-    def run_bench(self, *arguments: str) -> tuple[int, str]:
-        """Run it in this process (what it measures are others); give what it returns and prints."""
-        printed = io.StringIO()
-        with redirect_stdout(printed), redirect_stderr(printed):
-            returned = main([*arguments, "--rounds", "1", "--seconds", "0.02"])
-        return returned, printed.getvalue()
 
     def test_one_way(self) -> None:
         """A load is measured on a direct connection and on the usual repeater, and written as a table and as JSON."""
@@ -49,7 +51,7 @@ class BenchTests(SynchronousTestCase):
         page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
         only = ["--only", "oneway-16/direct", "--only", "oneway-16/usual", "--out", str(directory)]
         only += ["--json", str(directory / "numbers.json")]
-        returned, printed = self.run_bench(*only)
+        returned, printed = run_bench(*only)
         self.assertEqual(returned, 0, printed)
         self.assertIn("the usual way", printed)
         rows = json.loads((directory / "numbers.json").read_text())["rows"]
@@ -81,22 +83,22 @@ class BenchTests(SynchronousTestCase):
             EQUIPPED[name](harness.repeater)
         harness.client_sends(b"message").expect(to_server=[b"message"])
         self.assertTrue(all(fault.seen for fault in harness.repeater.faults))
-        returned, printed = self.run_bench("--only", "oneway-256/repeater-recorded")
+        returned, printed = run_bench("--only", "oneway-256/repeater-recorded")
         self.assertEqual(returned, 0, printed)
         self.assertEqual(printed.count(" µs CPU for each"), 1, printed)
 
     def test_echo(self) -> None:
         """With one message under way the round trip is told."""
-        returned, printed = self.run_bench("--only", "echo-1/usual")
+        returned, printed = run_bench("--only", "echo-1/usual")
         self.assertEqual(returned, 0, printed)
         self.assertIn("round trip", printed)
 
     def test_connections(self) -> None:
-        """Links are made and ended, with and without hellos."""
-        only = ["--only", "connections/direct", "--only", "connections*/repeater-no-filter"]
-        returned, printed = self.run_bench(*only)
+        """Links are made and ended, with and without hellos, and with lines in the log."""
+        only = ["connections/direct", "connections*/repeater-no-filter", "connections/repeater-logged"]
+        returned, printed = run_bench(*(word for each in only for word in ("--only", each)))
         self.assertEqual(returned, 0, printed)
-        self.assertEqual(printed.count(" µs CPU for each"), 2, printed)
+        self.assertEqual(printed.count(" µs CPU for each"), 3, printed)
 
     def test_protocols(self) -> None:
         """Each protocol's load tool puts a load on the real server, and its requests are counted as messages."""
@@ -107,7 +109,7 @@ class BenchTests(SynchronousTestCase):
             self.addCleanup(temporary.cleanup)
             page = Path(temporary.name) / "performance.md"
             page.write_text(f"{BEGIN}\nold\n{END}\n{BEGIN_PROTOCOLS}\nold\n{END_PROTOCOLS}\nafter\n")
-            returned, printed = self.run_bench("--only", f"{load}/repeater-*", "--out", temporary.name)
+            returned, printed = run_bench("--only", f"{load}/repeater-*", "--out", temporary.name)
             self.assertEqual(returned, 0, printed)
             self.assertEqual(printed.count(" µs CPU for each"), 2, printed)
             text = page.read_text()
@@ -117,7 +119,7 @@ class BenchTests(SynchronousTestCase):
 
     def test_fix(self) -> None:
         """The load of FIX has an exchange of its own, and rows for filters that refuse, and that shift the numbers."""
-        returned, printed = self.run_bench("--only", "fix-orders/repeater-*")
+        returned, printed = run_bench("--only", "fix-orders/repeater-*")
         self.assertEqual(returned, 0, printed)
         self.assertEqual(printed.count(" µs CPU for each"), 4, printed)
 
@@ -138,7 +140,7 @@ class BenchTests(SynchronousTestCase):
     def test_missing_programs(self) -> None:
         """A protocol whose programs are not installed is left out, with what to install."""
         self.patch(os, "environ", os.environ | {"REDIS-BENCHMARK": "/nowhere"})
-        returned, printed = self.run_bench("--only", "redis-get-1/direct", "--only", "oneway-16/direct")
+        returned, printed = run_bench("--only", "redis-get-1/direct", "--only", "oneway-16/direct")
         self.assertEqual(returned, 0, printed)
         self.assertRegex(
             printed, r"Not measured: Redis.*: redis-benchmark is not installed: apt-get install redis-tools"
@@ -146,17 +148,18 @@ class BenchTests(SynchronousTestCase):
 
     def test_list(self) -> None:
         """What would be measured can be listed without measuring."""
-        returned, printed = self.run_bench("--list", "--only", "echo-*/direct")
+        returned, printed = run_bench("--list", "--only", "echo-*/direct")
         self.assertEqual(returned, 0)
         self.assertIn("echo-64/direct: ", printed)
 
     def test_nothing_of_that_name(self) -> None:
         """A pattern that fits nothing is an error."""
-        self.assertEqual(self.run_bench("--only", "nothing/*")[0], 2)
+        self.assertEqual(run_bench("--only", "nothing/*")[0], 2)
 
     def test_plot(self) -> None:
         """The plot is drawn of what was written as JSON, where matplotlib is installed; else the reason is given."""
-        rows = [{"load": load, "contestant": "usual", "ratio": 2.0} for load in ("oneway-16", "oneway-4k", "echo-1")]
+        loads = ("oneway-16", "oneway-4k", "echo-1", "connections", "tls-256")
+        rows = [{"load": load, "contestant": "usual", "cpu_per_message": 1.26e-6} for load in loads]
         with TemporaryDirectory() as directory:
             path = Path(directory) / "plot.svg"
             reason = plot({"rows": rows, "titles": {"usual": "the usual way"}}, path)
@@ -164,6 +167,7 @@ class BenchTests(SynchronousTestCase):
                 self.assertIn("matplotlib", reason)
             else:
                 self.assertEqual((reason, "the usual way" in path.read_text()), (None, True))
+                self.assertEqual(path.read_text().count(">1.3<"), len(loads))
                 self.assertIn("nothing", plot({"rows": []}, path))
 
     def test_targets(self) -> None:
@@ -174,12 +178,20 @@ class BenchTests(SynchronousTestCase):
             ("async-extra", "repeater-pass"): 12.0,
             ("selector", "repeater-pass"): 10.0,
             ("selector", "repeater-selector"): 7.0,
+            ("oneway-16", "repeater-coroutine"): 2e-6,
         }
         rows = [row_of(load, contestant, cpu) for (load, contestant), cpu in measured.items()]
         self.assertEqual(
             [(outcome.at_most, outcome.measured, outcome.met) for outcome in outcomes(rows)],
-            [(0.04, 0.05, False), (0.6, 0.7, False), (1.3, 1.2, True)],
+            [(0.04, 0.05, False), (0.6, 0.7, False), (1.3, 1.2, True), (1.0, 2.0, False)],
         )
+        few, many = (
+            replace(row_of(load, "repeater-pass", 1.0), round_trip=median, slow_round_trip=0.008)
+            for load, median in (("active-of-95", 0.004), ("active-of-9500", 0.006))
+        )
+        self.assertEqual([outcome.measured for outcome in outcomes([few, many])], [1.5, 1.0])
+        greedy = replace(row_of("greedy", "repeater-pass", 1.0), round_trip=0.004)
+        self.assertEqual([(outcome.measured, outcome.met) for outcome in outcomes([greedy])], [(4.0, True)])
 
     def test_frames(self) -> None:
         """Every load's frames are read back as they were made, whole or cut anywhere."""

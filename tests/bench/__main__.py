@@ -7,10 +7,12 @@ import json
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
+from time import monotonic
 
-from .contestants import CONTESTANTS, ROOT, Contestant
+from ..paths import ROOT
+from .contestants import CONTESTANTS, Contestant
 from .loads import LOADS, QUICK, Load
-from .measure import allow_many_files, measure
+from .measure import cannot, measure
 from .plot import plot
 from .process import Failed
 from .protocols import measure_protocol
@@ -34,9 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{load.name}/{contestant.name}: {load.title}; {contestant.title}")
         return 0
     rounds = options.rounds or (1 if options.quick else 3)
-    seconds = options.seconds or (0.2 if options.quick else 1.0)
+    seconds = options.seconds or (0.2 if options.quick else 0.4)
+    began = monotonic()
     for number in range(rounds):
         _round(_rotated(pairs, number), seconds, results)
+    print(f"measured for {(monotonic() - began) / 60:.1f} minutes", file=sys.stderr)
     print(summary(results))
     whole = not (options.quick or options.only)
     directory = Path(options.out) if options.out else ROOT / "docs" if whole else None
@@ -72,7 +76,7 @@ def _pairs(options: argparse.Namespace, results: Results) -> list[Pair]:
     pairs = []
     missing = {contestant: contestant.missing() for contestant in CONTESTANTS}
     for load in LOADS:
-        impossible = SERVERS[load.kind].missing() if load.is_protocol else allow_many_files(load.connections)
+        impossible = SERVERS[load.kind].missing() if load.is_protocol else cannot(load)
         for contestant in CONTESTANTS:
             name = f"{load.name}/{contestant.name}"
             if not contestant.takes(load) or not any(_fits(name, pattern) for pattern in patterns):
@@ -106,7 +110,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three loads, one short round")
     parser.add_argument("--rounds", type=int, help="how often each is measured (3, quick: 1)")
-    parser.add_argument("--seconds", type=float, help="how long each measurement lasts (1, quick: 0.2)")
+    parser.add_argument("--seconds", type=float, help="how long each measurement lasts (0.4, quick: 0.2)")
     parser.add_argument(
         "--only",
         action="append",

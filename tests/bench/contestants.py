@@ -1,4 +1,4 @@
-"""The contestants: what stands between the load's two ends, how each is started, and why one may be missing."""
+"""The contestants: what stands between the load's two ends, and why one may be missing."""
 
 from __future__ import annotations
 
@@ -7,74 +7,25 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 
 from ..paths import INTERPRETED, ROOT
-from .installed import find, needs, unprivileged
+from .installed import needs
 from .loads import PROTOCOLS, Load
+from .starting import (
+    STREAM,
+    STREAM_JS,
+    Start,
+    haproxy,
+    mitmproxy,
+    nginx,
+    njs,
+    pgbouncer,
+    python,
+    repeater,
+    usual,
+)
 
-__all__ = [
-    "CONTESTANTS",
-    "REFERENCE",
-    "REFERENCE_OF_PROTOCOLS",
-    "ROOT",
-    "Contestant",
-]
-
-PROGRAMS = Path(__file__).parent / "programs"
-
-_HAPROXY = """\
-global
-    maxconn {connections}
-    nbthread 1
-defaults
-    mode tcp
-    timeout connect 10s
-    timeout client 10m
-    timeout server 10m
-listen proxy
-    bind 127.0.0.1:{port} backlog 4096
-    maxconn {connections}
-    server server 127.0.0.1:{server_port}
-"""
-
-_NGINX = """\
-daemon off;
-master_process off;
-pid {directory}/nginx.pid;
-error_log stderr error;
-load_module {modules}/ngx_stream_module.so;
-{load_njs}
-events {{
-    worker_connections {twice_connections};
-}}
-stream {{
-    {import_njs}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        proxy_pass 127.0.0.1:{server_port};
-        proxy_timeout 10m;
-        {filter}
-    }}
-}}
-"""
-
-_PGBOUNCER = """\
-[databases]
-* = host=127.0.0.1 port={server_port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {directory}/users.txt
-pool_mode = session
-"""
-
-_NGINX_MODULES = Path("/usr/lib/nginx/modules")
-
-Start = Callable[[Load, int, int, Path], list[str]]
-"""Makes a command of the load, the server's port, a free port to listen on, and a directory for files."""
+__all__ = ["CONTESTANTS", "REFERENCE", "REFERENCE_OF_PROTOCOLS", "Contestant"]
 
 
 def _always() -> str | None:
@@ -92,65 +43,16 @@ class Contestant:
     loads: tuple[str, ...] = ("oneway", "echo", "idle", "connections")
     """The kinds of load that it takes, or names of loads."""
     prints_port: bool = False
-    """Whether it takes a port of its own choice and tells which."""
+    """Whether it tells which port it has. Unless it is one of several ``processes``, it chooses one."""
+    processes: int = 1
+    """How many processes share the port."""
     environment: dict[str, str] = field(default_factory=dict)
     missing: Callable[[], str | None] = _always
     """Why it cannot be started here; ``None`` if it can."""
 
     def takes(self, load: Load) -> bool:
         """Whether the load means anything to it."""
-        plain = not load.wanted_every and load.dialect == "int32"  # a protocol's load has a dialect of its own
-        return load.name in self.loads or (plain and load.kind in self.loads)
-
-
-def _python(module: str, *arguments: str) -> Start:
-    def start(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
-        return [sys.executable, "-m", f"tests.bench.programs.{module}", str(server_port), *arguments]
-
-    return start
-
-
-def _usual(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
-    return _python("usual", load.kind)(load, server_port, port, directory)
-
-
-def _haproxy(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
-    config = directory / "haproxy.cfg"
-    connections = load.connections + 200
-    config.write_text(_HAPROXY.format(port=port, server_port=server_port, connections=connections))
-    return [find("haproxy"), "-db", "-q", "-f", str(config)]
-
-
-def _nginx(load: Load, server_port: int, port: int, directory: Path, njs: bool = False) -> list[str]:
-    config = directory / "nginx.conf"
-    text = _NGINX.format(
-        port=port,
-        server_port=server_port,
-        directory=directory,
-        modules=_NGINX_MODULES,
-        twice_connections=2 * load.connections + 400,
-        load_njs=f"load_module {_NGINX_MODULES}/ngx_stream_js_module.so;" if njs else "",
-        import_njs=f"js_import frames from {PROGRAMS / 'frames.js'};" if njs else "",
-        filter="js_filter frames.filter;" if njs else "",
-    )
-    config.write_text(text)
-    return [find("nginx"), "-p", str(directory), "-e", "stderr", "-c", str(config)]
-
-
-def _njs(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
-    return _nginx(load, server_port, port, directory, njs=True)
-
-
-def _mitmproxy(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
-    command = [find("mitmdump"), "-q", "--set", f"confdir={directory}", "-s", str(PROGRAMS / "mitmproxy_hook.py")]
-    return [*command, "--mode", f"reverse:tcp://127.0.0.1:{server_port}@127.0.0.1:{port}"]
-
-
-def _pgbouncer(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
-    config = directory / "pgbouncer.ini"
-    config.write_text(_PGBOUNCER.format(port=port, server_port=server_port, directory=directory))
-    (directory / "users.txt").write_text('"bench" ""\n')
-    return [*unprivileged(directory), find("pgbouncer"), "-q", str(config)]
+        return load.name in self.loads or (load.is_general and load.kind in self.loads)
 
 
 def _not_compiled() -> str | None:
@@ -166,107 +68,124 @@ def _no_msgspec() -> str | None:
     return None if find_spec("msgspec") else "msgspec is not installed"
 
 
-def _repeater(filter_name: str) -> Start:
-    def start(load: Load, server_port: int, port: int, directory: Path) -> list[str]:
-        if load.is_protocol:
-            return _python("ready", load.kind, filter_name)(load, server_port, port, directory)
-        chosen = "broadcast" if load.kind == "broadcast" else filter_name
-        return _python("repeater", load.dialect, chosen)(load, server_port, port, directory)
-
-    return start
-
-
-_FRAMINGS = ("async-extra", "length", "varint", "delimited")
+_FRAMINGS = ("async-extra", "length", "varint", "delimited", "echo-async-extra")
+_TLS = ("tls-256", "tls-64k")
+_LATENCY = ("active-of-95", "active-of-9500", "greedy")
 _PLAIN = ("oneway", "echo", "idle")
-_OBSERVED = ("oneway-16", "oneway-256", "oneway-4k")
+_SMALL = ("oneway-16", "oneway-256", "oneway-4k")
+_SOME = (*_SMALL, "oneway-64k", "echo-1", "echo-1024", "selector", "async-extra", "echo-async-extra")
 _INTERPRETED = {"PYTHONPATH": str(INTERPRETED)}
-_STREAM = _NGINX_MODULES / "ngx_stream_module.so"
-_STREAM_JS = _NGINX_MODULES / "ngx_stream_js_module.so"
 
 CONTESTANTS = (
     Contestant(
         name="direct",
         title="direct connection",
         start=None,
-        loads=("oneway", "echo", "connections", *PROTOCOLS),
+        loads=("oneway", "echo", "connections", *_TLS, *PROTOCOLS),
     ),
     Contestant(
         name="repeater-no-filter",
         title="repeater, no filter",
-        start=_repeater("none"),
+        start=repeater("none"),
         prints_port=True,
-        loads=(*_PLAIN, "connections", *_FRAMINGS, *PROTOCOLS),
+        loads=(*_PLAIN, "connections", *_FRAMINGS, *_TLS, *_LATENCY, *PROTOCOLS),
     ),
     Contestant(
         name="repeater-typed",
         title="repeater, filter looks at every typed message",
-        start=_repeater("typed"),
+        start=repeater("typed"),
         prints_port=True,
         loads=PROTOCOLS,
     ),
     Contestant(
         name="repeater-orders",
         title="repeater, limits for orders",
-        start=_repeater("orders"),
+        start=repeater("orders"),
         prints_port=True,
         loads=("fix-orders",),
     ),
     Contestant(
         name="repeater-shifted",
         title="repeater, numbers shifted by a message that a filter has added",
-        start=_repeater("shifted"),
+        start=repeater("shifted"),
         prints_port=True,
         loads=("fix-orders",),
     ),
     Contestant(
         name="repeater-pass",
         title="repeater, filter passes all",
-        start=_repeater("pass"),
+        start=repeater("pass"),
         prints_port=True,
-        loads=(*_PLAIN, "connections", "broadcast", "selector", *_FRAMINGS),
+        loads=(*_PLAIN, "connections", "broadcast", "selector", *_FRAMINGS, *_TLS, *_LATENCY),
         missing=_not_compiled,
     ),
     Contestant(
         name="repeater-pass-interpreted",
         title="repeater, filter passes all, interpreted",
-        start=_repeater("pass"),
+        start=repeater("pass"),
         prints_port=True,
-        loads=(*_PLAIN, "connections", "broadcast", "selector", *_FRAMINGS),
+        loads=(*_SOME, "idle", "broadcast", "connections"),
         environment=_INTERPRETED,
     ),
     Contestant(
         name="repeater-struct",
         title="repeater, filter decodes with struct",
-        start=_repeater("struct"),
+        start=repeater("struct"),
         prints_port=True,
-        loads=("oneway",),
+        loads=_SMALL,
     ),
     Contestant(
         name="repeater-msgspec",
         title="repeater, filter decodes with msgspec",
-        start=_repeater("msgspec"),
+        start=repeater("msgspec"),
         prints_port=True,
-        loads=("oneway",),
+        loads=_SMALL,
         missing=_no_msgspec,
     ),
     Contestant(
         name="repeater-replace",
         title="repeater, filter replaces all",
-        start=_repeater("replace"),
+        start=repeater("replace"),
         prints_port=True,
         loads=("oneway",),
+    ),
+    *(
+        Contestant(
+            name=f"repeater-{chosen}",
+            title=f"repeater, {title}",
+            start=repeater(chosen),
+            prints_port=True,
+            loads=(load,),
+        )
+        for chosen, title, load in (
+            ("chain", "chain of three filters that pass all", "oneway-16"),
+            ("coroutine", "filter is a coroutine that passes all at once", "oneway-16"),
+            ("bin-prot", "filter decodes with bin_prot", "echo-async-extra"),
+            ("logged", "no filter, two log lines for each link", "connections"),
+        )
+    ),
+    *(
+        Contestant(
+            name=f"repeater-{number}",
+            title=f"repeater, filter replaces all, {number} process{'es' * (number > 1)}",
+            start=repeater("replace", shared=True),
+            prints_port=True,
+            processes=number,
+            loads=("shared-messages", "shared-links"),
+        )
+        for number in (1, 2)
     ),
     Contestant(
         name="repeater-selector",
         title="repeater, filter with a selector",
-        start=_repeater("selector"),
+        start=repeater("selector"),
         prints_port=True,
         loads=("selector",),
     ),
     Contestant(
         name="repeater-selector-interpreted",
         title="repeater, filter with a selector, interpreted",
-        start=_repeater("selector"),
+        start=repeater("selector"),
         prints_port=True,
         loads=("selector",),
         environment=_INTERPRETED,
@@ -275,9 +194,9 @@ CONTESTANTS = (
         Contestant(
             name=f"repeater-{chosen}",
             title=f"repeater, no filter, {title}",
-            start=_repeater(chosen),
+            start=repeater(chosen),
             prints_port=True,
-            loads=_OBSERVED,
+            loads=_SMALL,
         )
         for chosen, title in (
             ("watched", "watched by a function that does nothing"),
@@ -289,56 +208,57 @@ CONTESTANTS = (
     Contestant(
         name="usual",
         title="the usual way",
-        start=_usual,
+        start=usual,
         prints_port=True,
         loads=(*_PLAIN, "broadcast", "connections-hello"),
     ),
     Contestant(
         name="broadcaster",
         title="one transport.write for each client",
-        start=_python("broadcaster"),
+        start=python("broadcaster"),
         prints_port=True,
         loads=("broadcast",),
     ),
-    Contestant(name="portforward", title="Twisted portforward", start=_python("portforward"), prints_port=True),
+    Contestant(name="portforward", title="Twisted portforward", start=python("portforward"), prints_port=True),
     Contestant(
         name="haproxy",
         title="HAProxy, TCP mode",
-        start=_haproxy,
-        loads=(*_PLAIN, "connections", *PROTOCOLS),
+        start=haproxy,
+        loads=(*_PLAIN, "connections", *_TLS, *_LATENCY, *PROTOCOLS),
         missing=needs("haproxy", "apt-get install haproxy"),
     ),
     Contestant(
         name="nginx",
         title="nginx stream",
-        start=_nginx,
-        missing=needs("nginx", "apt-get install nginx libnginx-mod-stream", _STREAM),
+        start=nginx,
+        loads=(*_PLAIN, "connections", *_TLS),
+        missing=needs("nginx", "apt-get install nginx libnginx-mod-stream", STREAM),
     ),
     Contestant(
         name="njs",
         title="nginx stream, njs filter",
-        start=_njs,
+        start=njs,
         loads=(*_PLAIN, "connections-hello"),
-        missing=needs("nginx", "apt-get install nginx libnginx-mod-stream-js", _STREAM, _STREAM_JS),
+        missing=needs("nginx", "apt-get install nginx libnginx-mod-stream-js", STREAM, STREAM_JS),
     ),
     Contestant(
         name="mitmproxy",
         title="mitmproxy, hook for each read",
-        start=_mitmproxy,
+        start=mitmproxy,
         loads=_PLAIN,
         missing=needs("mitmdump", "install mitmproxy in an environment of its own and name it in MITMDUMP"),
     ),
     Contestant(
         name="pgbouncer",
         title="PgBouncer, session pooling",
-        start=_pgbouncer,
+        start=pgbouncer,
         loads=("postgres",),
         missing=needs("pgbouncer", "apt-get install pgbouncer"),
     ),
 )
 
 
-REFERENCE = ("repeater-pass", "repeater-pass-interpreted")
+REFERENCE = ("repeater-pass", "repeater-pass-interpreted", "repeater-1")
 """What the others are compared with: the first of these that was measured."""
 
 REFERENCE_OF_PROTOCOLS = ("repeater-no-filter",)

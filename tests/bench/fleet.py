@@ -1,4 +1,4 @@
-"""``python -m tests.bench.fleet``: what a fleet costs, and what processes that share a port gain."""
+"""``python -m tests.bench.fleet``: what a fleet costs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from .wire import Wire
 LINKS = Load(name="links", title="links one by one", kind="connections")
 SIDE_BY_SIDE = Load(name="links-8", title="links, 8 side by side", kind="connections", connections=8)
 IDLE = Load(name="idle", title="links", kind="idle")
-MESSAGES = Load(name="messages", title="16 B on each of 64 connections", kind="oneway", connections=64)
 
 SIZE = 256
 """How many bytes a broadcast has."""
@@ -76,19 +75,19 @@ class Bench:
         """Start a program of the benchmark."""
         return self._run([sys.executable, "-m", f"tests.bench.programs.{name}", *arguments], processor)
 
-    def node(self, name: str, load: Load, processor: int, *, fleet: bool = True, port: int = 0) -> tuple[Process, int]:
+    def node(self, name: str, load: Load, processor: int, *, fleet: bool = True) -> tuple[Process, int]:
         """Start a node, and return it with its port."""
         if load.kind not in self._servers:
-            server = self.program("server", min(ALL), json.dumps(asdict(load)))
+            server = self.program("server", min(ALL), json.dumps(asdict(load)), "")
             self._servers[load.kind] = int(server.answer()["port"])
-        options = json.dumps({"node": name, "lease": self.options.lease, "port": port})
+        options = json.dumps({"node": name, "lease": self.options.lease})
         engine = f"redis://127.0.0.1:{self._port}" if fleet else "-"
         node = self.program("fleet_node", processor, str(self._servers[load.kind]), engine, options)
         return node, int(node.answer()["port"])
 
     def client(self, load: Load, port: int) -> Process:
         """Start the near end of a load."""
-        return self.program("client", min(ALL), str(port), json.dumps(asdict(load)))
+        return self.program("client", min(ALL), str(port), json.dumps(asdict(load)), "")
 
     # -- what is measured ------------------------------------------------------------------------------------
 
@@ -202,35 +201,6 @@ class Bench:
     def _redis(self) -> redis.Redis:
         return redis.Redis(port=self._port)
 
-    def processes(self) -> None:
-        """One process or two at a port, before clients that may use all processors, too."""
-        for load, unit in ((SIDE_BY_SIDE, "links"), (MESSAGES, "messages")):
-            for turn in range(self.options.rounds):
-                for number in (1, 2) if turn % 2 else (2, 1):
-                    with ExitStack() as ended:
-                        self._stack, outer = ended, self._stack
-                        self._processes(load, unit, number)
-                        self._stack = outer
-
-    def _processes(self, load: Load, unit: str, number: int) -> None:
-        port = free_port()
-        self._servers.clear()
-        nodes = [self.node("", load, max(ALL), fleet=False, port=port)[0] for _ in range(number)]
-        clients = [self.client(load, port) for _ in range(2 if unit == "links" else 1)]
-        for process in (*nodes, *clients):
-            os.sched_setaffinity(process.pid, ALL)
-        if unit == "messages":
-            ask(clients, f"link {load.connections}")
-            ask(clients, "check")
-        ask(clients, f"run {self.options.seconds / 4}")
-        before, loads = cpu(nodes), cpu(clients)
-        answers = ask(clients, f"run {self.options.seconds}")
-        count, seconds = (sum(answer[part] for answer in answers) for part in ("messages", "seconds"))
-        title = f"{number} process{'es' * (number > 1)}"
-        self.note(f"{title}: {unit}/s", count / seconds * len(clients))
-        self.note(f"{title}: CPU for each of {unit}, µs", (cpu(nodes) - before) / count * 1e6)
-        self.note(f"{title}: CPU of the clients for each of {unit}, µs", (cpu(clients) - loads) / count * 1e6)
-
 
 def cpu(processes: Iterable[Process]) -> float:
     """Return the CPU time of all."""
@@ -255,7 +225,7 @@ def link(port: int, name: str) -> socket.socket:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.fleet", description=__doc__)
-    parts = ("links", "broadcast", "names", "processes")
+    parts = ("links", "broadcast", "names")
     parser.add_argument("--only", action="append", choices=parts, help="this part alone; may be repeated")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long links are made")

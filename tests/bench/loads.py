@@ -22,13 +22,19 @@ class Load:
     name: str
     title: str
     kind: str
-    """``oneway``, ``echo``, ``broadcast``, ``idle`` or ``connections``; or one of `PROTOCOLS`."""
+    """``oneway``, ``echo``, ``greedy``, ``broadcast``, ``idle`` or ``connections``; or one of `PROTOCOLS`."""
     size: int = 16
     connections: int = 1
     outstanding: int = 0
     """For ``echo``: how many messages are under way on each connection."""
     wanted_every: int = 0
     """One message in so many is of the kind that a selector wants; 0 for none."""
+    active: int = 0
+    """For ``echo``: only so many of the connections send, in turn, with one message under way; 0 for all at once."""
+    tls: bool = False
+    """Whether both sides of the proxy speak TLS."""
+    spread: bool = False
+    """Whether every process may run on every processor."""
     dialect: str = "int32"
     tool: tuple[str, ...] = ()
     """For a protocol: the arguments that its load tool gets."""
@@ -39,6 +45,17 @@ class Load:
     def is_protocol(self) -> bool:
         """Whether a load tool puts it on."""
         return self.kind in PROTOCOLS
+
+    @property
+    def is_general(self) -> bool:
+        """Whether each contestant that takes loads of this kind takes this one."""
+        special = self.wanted_every or self.active or self.tls or self.spread
+        return self.dialect == "int32" and not special  # a protocol's load has a dialect of its own
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether there is one message under way at a time, so that only one process has something to do."""
+        return bool(self.active) or self.outstanding == self.connections == 1
 
 
 def _oneway(name: str, title: str, size: int, connections: int = 1) -> Load:
@@ -51,6 +68,30 @@ def _echo(outstanding: int, connections: int = 1) -> Load:
         name, where = f"{name}x{connections}", f" on each of {connections} connections"
     title = f"echo of 16 B, {outstanding} outstanding{where}"
     return Load(name=name, title=title, kind="echo", outstanding=outstanding, connections=connections)
+
+
+def _tls(name: str, title: str, size: int) -> Load:
+    return Load(name=f"tls-{name}", title=f"one way, {title}, TLS on both sides", kind="oneway", size=size, tls=True)
+
+
+def _active(connections: int) -> Load:
+    """Make the load of 95 clients that take turns, in a number of links: 1 % of 9,500.
+
+    The proxy needs two descriptors for each link, and many systems allow 20,000.
+    """
+    return Load(
+        name=f"active-of-{connections}",
+        title=f"echo of 16 B, 95 of {connections:,} links take turns",
+        kind="echo",
+        connections=connections,
+        active=95,
+    )
+
+
+def _shared(kind: str, title: str, connections: int) -> Load:
+    """Make a load for processes that share a port, and all processors with client and server."""
+    name = "shared-links" if kind == "connections" else "shared-messages"
+    return Load(name=name, title=f"{title}, all processors", kind=kind, connections=connections, spread=True)
 
 
 def _connections(name: str, title: str, dialect: str) -> Load:
@@ -128,7 +169,7 @@ LOADS = (
     _echo(1024),
     _echo(1, connections=200),
     Load(name="broadcast", title="256 B to each of 1,000 clients", kind="broadcast", size=256, connections=1000),
-    Load(name="idle", title="5,000 idle links", kind="idle", connections=5000),
+    Load(name="idle", title="2,000 idle links", kind="idle", connections=2000),
     _connections("connections", "no hello", "plain"),
     _connections("connections-hello", "with hellos", "int32"),
     Load(
@@ -141,6 +182,22 @@ LOADS = (
     Load(name="length", title="one way, 16 B, LengthFraming", kind="oneway", dialect="length"),
     Load(name="varint", title="one way, 16 B, VarintFraming", kind="oneway", dialect="varint"),
     Load(name="delimited", title="one way, 16 B, DelimitedFraming", kind="oneway", dialect="lines"),
+    Load(
+        name="echo-async-extra",
+        title="echo of 16 B, 1024 outstanding, dialect async_extra",
+        kind="echo",
+        outstanding=1024,
+        dialect="bin_prot",
+    ),
+    _tls("256", "256 B", 256),
+    _tls("64k", "64 KiB", 64 * KIB),
+    _active(95),
+    _active(9500),
+    Load(
+        name="greedy", title="echo of 16 B on 10 links beside one that sends without end", kind="greedy", connections=11
+    ),
+    _shared("oneway", "one way, 16 B on each of 64 connections", 64),
+    _shared("connections", "a link made with hellos, an echo of 16 B, ended, 32 side by side", 32),
     _pgbench("simple", "select, simple protocol", 5, "--protocol=simple", "--select-only"),
     _pgbench("extended", "select, extended protocol", 11, "--protocol=extended", "--select-only"),
     _pgbench("prepared", "select, prepared statements", 9, "--protocol=prepared", "--select-only"),

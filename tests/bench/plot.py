@@ -1,24 +1,28 @@
-"""The plot: the proxies' CPU time for each message, as a multiple of the repeater's."""
+"""The plot that answers what a proxy costs: CPU time for a message, a request or a link, in several situations."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from .contestants import REFERENCE
-
 __all__ = ["plot"]
 
-ONE_WAY = {
-    "oneway-16": "16 B",
-    "oneway-256": "256 B",
-    "oneway-4k": "4 KiB",
-    "oneway-64k": "64 KiB",
-    "oneway-4m": "4 MiB",
+SITUATIONS = {
+    "oneway-16": "a message of 16 B",
+    "oneway-256": "a message of 256 B",
+    "oneway-4k": "a message of 4 KiB",
+    "oneway-64k": "a message of 64 KiB",
+    "echo-1": "a request and its answer",
+    "connections": "a link made and ended",
+    "tls-256": "256 B, TLS on both sides",
+    "tls-64k": "64 KiB, TLS on both sides",
 }
-ECHO = {"echo-1": "1", "echo-64": "64", "echo-1024": "1024"}
+"""By load: what each panel shows."""
 
-COLORS = (*(f"C{number}" for number in range(10)), "navy", "peru", "lime")
+SHOWN = ("haproxy", "nginx", "portforward", "repeater-no-filter", "repeater-pass", "njs", "mitmproxy", "usual")
+"""From top to bottom: first those that look at nothing, then those that call a function."""
+
+OURS, THEIRS = "black", "silver"
 
 
 def plot(everything: dict[str, Any], path: Path) -> str | None:
@@ -27,47 +31,46 @@ def plot(everything: dict[str, Any], path: Path) -> str | None:
         import matplotlib as mpl
     except ImportError:
         return "no plot: matplotlib is not installed (pip install -e '.[bench]')"
-    rows = [row for row in everything["rows"] if row["ratio"]]
-    panels = [loads for loads in (ONE_WAY, ECHO) if any(row["load"] in loads for row in rows)]
-    if not panels:
+    cpu = {(row["load"], row["contestant"]): row["cpu_per_message"] for row in everything["rows"]}
+    measured = {pair for pair, seconds in cpu.items() if seconds and pair[0] in SITUATIONS and pair[1] in SHOWN}
+    if not measured:
         return "no plot: nothing that it compares was measured"
     mpl.use("svg")
     from matplotlib import pyplot
 
+    names = [name for name in reversed(SHOWN) if any(contestant == name for _, contestant in measured)]
+    loads = [load for load in SITUATIONS if any(name == load for name, _ in measured)]
+    across = min(4, len(loads))
     style: Any = {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9, "font.family": "sans-serif"}
     with mpl.rc_context(style):
-        widths = [len(loads) for loads in panels]
-        figure, axes = pyplot.subplots(
-            1, len(panels), figsize=(11, 5), layout="constrained", sharey=True, squeeze=False, width_ratios=widths
-        )
-        drawn: dict[str, Any] = {}
-        for panel, loads in zip(axes[0], panels, strict=True):
-            drawn |= _lines(panel, rows, loads)
-            panel.set_title("one way, over the size" if loads is ONE_WAY else "echo, over messages outstanding")
-        axes[0][0].set_ylabel("CPU time for each message, in multiples of the repeater's")
-        titles = [everything["titles"][name] for name in drawn]
-        figure.legend(list(drawn.values()), titles, loc="outside right center", frameon=False)
+        down = -(-len(loads) // across)
+        size = 2.2 + 2.2 * across, 0.6 + (0.5 + 0.24 * len(names)) * down
+        figure, axes = pyplot.subplots(down, across, figsize=size, layout="constrained", sharey=True, squeeze=False)
+        for panel, load in zip(axes.flat, loads, strict=False):
+            _bars(panel, [(name, cpu[load, name]) for name in names if (load, name) in measured], names)
+            panel.set_title(SITUATIONS[load], fontsize=9)
+        for panel in axes.flat[len(loads) :]:
+            panel.set_axis_off()
+        axes[0][0].set_yticks(range(len(names)), [everything["titles"][name] for name in names])
+        figure.suptitle("CPU time of the proxy in µs; less is better", fontsize=10)
         figure.savefig(path, format="svg", metadata={"Date": None})
         pyplot.close(figure)
     return None
 
 
-def _lines(panel: Any, rows: list[dict[str, Any]], loads: dict[str, str]) -> dict[str, Any]:
-    """One line for each contestant, always of the same look; the repeater with a filter is the line at 1."""
-    ratios = {(row["contestant"], row["load"]): row["ratio"] for row in rows}
-    drawn = {}
-    for number, name in enumerate(sorted({row["contestant"] for row in rows if row["load"] in ONE_WAY | ECHO})):
-        ours = name.startswith("repeater")
-        points = [(x, ratios[name, load]) for x, load in enumerate(loads) if (name, load) in ratios]
-        (drawn[name],) = panel.plot(
-            *zip(*points, strict=True) if points else ((), ()),
-            color="black" if name == REFERENCE[0] else COLORS[number % len(COLORS)],
-            linestyle="-" if ours else "--",
-            marker="o^sDvPX*<>dh"[number % 12],
-            markersize=5,
-        )
-    panel.set_yscale("log", base=2)
-    panel.yaxis.set_major_formatter(lambda y, _: f"{y:g}" if y >= 1 else f"1/{1 / y:g}")
-    panel.set_xticks(range(len(loads)), list(loads.values()))
-    panel.grid(alpha=0.3)
-    return drawn
+def _bars(panel: Any, costs: list[tuple[str, float]], names: list[str]) -> None:
+    """One bar for each contestant that was measured, in its own row, with its number behind it."""
+    rows = [names.index(name) for name, _ in costs]
+    microseconds = [seconds * 1e6 for _, seconds in costs]
+    colors = [OURS if name.startswith("repeater") else THEIRS for name, _ in costs]
+    bars = panel.barh(rows, microseconds, color=colors, height=0.7)
+    panel.bar_label(bars, [_digits(value) for value in microseconds], padding=2)
+    panel.set_xlim(0, max(microseconds) * 1.35)
+    panel.set_xticks([])
+    panel.tick_params(axis="y", length=0)
+    panel.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def _digits(value: float) -> str:
+    """Two significant digits, without an exponent."""
+    return f"{value:#.2g}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .contestants import ROOT
+from ..paths import ROOT
 
 __all__ = ["Failed", "Process", "free_port", "last_line", "port_of", "running"]
 

@@ -11,7 +11,7 @@ from time import perf_counter
 
 from .contestants import Contestant
 from .loads import Load
-from .measure import Sample, processors, standing
+from .measure import Sample, cpu, memory, processors, standing
 from .process import Process, running
 from .servers import server_of
 from .tools import TOOLS
@@ -28,12 +28,12 @@ def measure_protocol(load: Load, contestant: Contestant, seconds: float) -> Samp
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         for_proxy, for_client, for_server = processors(load)
         port = server_of(load.kind, for_server)
-        proxy, port = stack.enter_context(standing(contestant, load, port, for_proxy, directory))
+        proxies, port = stack.enter_context(standing(contestant, load, port, for_proxy, directory))
         tool = TOOLS[load.kind]
         few = max(load.connections, tool.warm_up // load.messages)
         speed = _run(load, port, few, for_client, directory)
         speed = _run(load, port, max(few, int(speed * seconds / 4)), for_client, directory)
-        return _measure(load, port, max(few, int(speed * seconds)), (for_client, for_server), directory, proxy)
+        return _measure(load, port, max(few, int(speed * seconds)), (for_client, for_server), directory, proxies)
 
 
 def _run(load: Load, port: int, requests: int, processor: int, directory: Path) -> float:
@@ -44,16 +44,16 @@ def _run(load: Load, port: int, requests: int, processor: int, directory: Path) 
 
 
 def _measure(
-    load: Load, port: int, requests: int, of_load: tuple[int, int], directory: Path, proxy: Process | None
+    load: Load, port: int, requests: int, of_load: tuple[int, int], directory: Path, proxies: list[Process]
 ) -> Sample:
-    memory = proxy.memory("VmRSS") if proxy else 0
+    held = memory(proxies, "VmRSS") or 0
     busy_before = [_busy(processor) for processor in of_load]
     client_before = _ended()
-    proxy_before = proxy.cpu() if proxy else 0.0
+    proxy_before = cpu(proxies) or 0.0
     started = perf_counter()
     speed = _run(load, port, requests, of_load[0], directory)
     elapsed = perf_counter() - started
-    proxy_cpu = proxy.cpu() - proxy_before if proxy else None
+    proxy_cpu = (cpu(proxies) or 0.0) - proxy_before if proxies else None
     busy = [_busy(processor) - before for processor, before in zip(of_load, busy_before, strict=True)]
     client_cpu = _ended() - client_before
     seconds = requests / speed
@@ -65,8 +65,8 @@ def _measure(
         server_cpu=busy[1] - (client_cpu if of_load[0] == of_load[1] else 0.0),
         load_busy=max(busy) / elapsed,
         proxy_cpu=proxy_cpu,
-        peak_memory=proxy.memory("VmHWM") if proxy else None,
-        grown_memory=proxy.memory("VmRSS") - memory if proxy else None,
+        peak_memory=memory(proxies, "VmHWM"),
+        grown_memory=(memory(proxies, "VmRSS") or 0) - held if proxies else None,
         round_trip=None,
     )
 

@@ -105,7 +105,8 @@ def _numbers(row: Row) -> tuple[str, ...]:
 
 def _more(row: Row) -> str:
     if row.round_trip is not None:
-        return f"round trip {row.round_trip * 1e6:.0f} µs"
+        slow = "" if row.slow_round_trip is None else f", 99 % within {row.slow_round_trip * 1e6:,.0f} µs"
+        return f"round trip {row.round_trip * 1e6:,.0f} µs{slow}"
     if row.memory_per_link is not None:
         return f"{row.memory_per_link / 1024:.1f} KiB for each link"
     if row.requests_per_second is not None:

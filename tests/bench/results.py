@@ -37,6 +37,8 @@ class Row:
     memory_per_link: float | None
     """For ``idle`` only."""
     round_trip: float | None
+    slow_round_trip: float | None = None
+    """Of 100 round trips, 99 took no longer."""
     proxy_busy: float | None
     load_busy: float
     ratio: float | None = None
@@ -118,6 +120,7 @@ def _row(load: Load, contestant: Contestant, samples: list[Sample]) -> Row:
         if load.kind == "idle"
         else None,
         round_trip=middle(s.round_trip for s in samples),
+        slow_round_trip=middle(s.slow_round_trip for s in samples),
         proxy_busy=middle(s.proxy_cpu and s.proxy_cpu / s.seconds for s in samples),
         load_busy=median(s.load_busy for s in samples),
         requests_per_second=median(s.messages / load.messages / s.seconds for s in samples)

@@ -1,4 +1,4 @@
-"""What the repeater is meant to reach, as ratios within one run."""
+"""What the repeater is meant to reach: ratios within one run, and where nothing stands beside it, times and sizes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ INTERPRETED = "repeater-pass-interpreted"
 NO_FILTER = "repeater-no-filter"
 TYPED = "repeater-typed"
 
+CPU = "cpu_per_message", 1e6, "µs of CPU for each message"
+MEMORY = "memory_per_link", 1 / 1024, "KiB for each link"
+ROUND_TRIP = "round_trip", 1e3, "ms for half of the round trips of the others"
+"""A field of `Row`, what it is multiplied by, and what it is then."""
+
 CPU_TARGETS = (
     ("oneway-16", OURS, "usual", 1 / 25),
     ("oneway-16", OURS, "njs", 1 / 2.5),
@@ -28,10 +33,25 @@ CPU_TARGETS = (
     ("oneway-64k", OURS, "nginx", 1.5),
     *((f"oneway-{size}", NO_FILTER, "portforward", 1.1) for size in SIZES),
     ("broadcast", OURS, "broadcaster", 1.0),
-    ("connections", OURS, "portforward", 1.5),
+    *(("connections", ours, "portforward", 1.5) for ours in (OURS, "repeater-logged")),
     ("selector", "repeater-selector", OURS, 0.6),
+    ("oneway-16", "repeater-chain", OURS, 1.5),
+    ("oneway-4m", NO_FILTER, "haproxy", 1.0),
+    ("echo-1", OURS, "haproxy", 1.3),
+    *((load, ours, "nginx", 2.0) for load in ("tls-256", "tls-64k") for ours in (NO_FILTER, OURS)),
     *((load.name, TYPED, NO_FILTER, 2.0) for load in LOADS if load.is_protocol),
 )
+
+LIMITS = (
+    ("oneway-16", "repeater-replace", CPU, 0.30),
+    ("oneway-16", "repeater-msgspec", CPU, 0.12),
+    ("oneway-16", "repeater-coroutine", CPU, 1.0),
+    ("oneway-64k", NO_FILTER, CPU, 25.0),
+    ("echo-async-extra", "repeater-bin-prot", CPU, 0.8),
+    ("idle", NO_FILTER, MEMORY, 4.0),
+    *(("greedy", ours, ROUND_TRIP, 5.0) for ours in (NO_FILTER, OURS)),
+)
+"""What nothing is compared with. It depends on the machine."""
 
 WIRES = (
     ("async-extra", "async_extra", 1.3),
@@ -79,8 +99,24 @@ def outcomes(rows: list[Row]) -> Iterator[Outcome]:
     small, large = cpu("oneway-64k", OURS), cpu("oneway-4m", OURS)
     if small and large:
         yield Outcome(f"bytes for each second of {OURS}'s CPU time, at 64 KiB / at 4 MiB", 1.0, large / 64 / small)
+    for load, ours, (attribute, unit, what), at_most in LIMITS:
+        row = by_name.get((load, ours))
+        measured: float | None = getattr(row, attribute, None)
+        if measured is not None:
+            yield Outcome(f"{load}, {what}, {ours}", at_most, measured * unit)
+    yield from _added(by_name)
+
+
+def _added(by_name: dict[tuple[str, str], Row]) -> Iterator[Outcome]:
+    """What the proxies add to a round trip, and what many idle links do."""
     trips = [by_name.get(("echo-1", name)) for name in ("direct", OURS, "haproxy")]
     direct, us, them = (row.round_trip if row else None for row in trips)
     if direct and us and them:
         added = (us - direct) / (them - direct)
         yield Outcome(f"echo-1, added round trip, {OURS} / haproxy", 1.5, added)
+    for ours in (NO_FILTER, OURS):
+        few, many = (by_name.get((f"active-of-{links}", ours)) for links in (95, 9500))
+        for part, attribute in (("half", "round_trip"), ("99 %", "slow_round_trip")):
+            a, b = (getattr(row, attribute, None) for row in (many, few))
+            if a and b:
+                yield Outcome(f"{part} of the round trips, {ours}, 95 of 9,500 links / of 95 links", 1.1, a / b)

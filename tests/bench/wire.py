@@ -8,7 +8,10 @@ import struct
 
 from .loads import Load
 
-__all__ = ["END", "Wire", "wire_of"]
+__all__ = ["END", "GREEDY", "Wire", "wire_of"]
+
+GREEDY = "greedy"
+"""The client of this name sends without end, and what it sends is not sent back."""
 
 END = b"!"
 """The last byte of the last message of a load, before its mark, and of no other: the receiver looks at the end of each
@@ -23,12 +26,25 @@ class Wire:
     """What ends each message, after its payload."""
 
     def __init__(self, load: Load) -> None:
-        self.ordinary = self.frame(payload(load.size))
-        self.wanted = self.frame(payload(load.size, kind=2))
-        self.last = self.frame(payload(load.size, last=END))
+        self.ordinary = self.frame(self.payload(load.size))
+        self.wanted = self.frame(self.payload(load.size, kind=2))
+        self.last = self.frame(self.payload(load.size, last=END))
         self.end = END + self.mark
         assert self.end not in self.ordinary + self.wanted + self.last[:-1]
         self._wanted_every = load.wanted_every
+
+    @staticmethod
+    def payload(size: int, kind: int = 1, last: bytes = b".") -> bytes:
+        """A payload of ``size`` bytes: the MessagePack list [number, kind, bytes], so that a filter may decode it.
+
+        It begins with two bytes that are always the same, the number as a big-endian u32, and the kind as one byte.
+        """
+        for head, width in ((b"\xc4", 1), (b"\xc5", 2), (b"\xc6", 4)):
+            rest = size - 7 - 1 - width
+            if 0 < rest < 256**width:
+                start = b"\x93\xce" + struct.pack(">IB", 7, kind) + head + rest.to_bytes(width, "big")
+                return start + b"." * (rest - 1) + last
+        raise ValueError(f"no payload of {size} bytes")
 
     def chunk(self, size: int) -> bytes:
         """About so many bytes, but always whole frames, to be sent with one write."""
@@ -110,6 +126,16 @@ class AsyncExtraWire(Wire):
         return body
 
 
+class BinProtWire(AsyncExtraWire):
+    """The same, with payloads that a codec of bin_prot can decode."""
+
+    @staticmethod
+    def payload(size: int, kind: int = 1, last: bytes = b".") -> bytes:
+        """A record of a number, which takes five bytes, the kind, and bytes."""
+        rest = size - 7
+        return b"\xfd" + struct.pack("<iBB", 100_000, kind, rest) + b"." * (rest - 1) + last
+
+
 class PlainWire(Wire):
     """The same without hellos."""
 
@@ -187,6 +213,7 @@ WIRES: dict[str, type[Wire]] = {
     "int32": Wire,
     "plain": PlainWire,
     "async_extra": AsyncExtraWire,
+    "bin_prot": BinProtWire,
     "length": LengthWire,
     "varint": VarintWire,
     "lines": LinesWire,
@@ -207,16 +234,3 @@ def _read_bin_int(data: bytes | bytearray, start: int) -> tuple[int, int]:
     if data[start] < 128:
         return data[start], start + 1
     return int(struct.unpack_from("<h", data, start + 1)[0]), start + 3
-
-
-def payload(size: int, kind: int = 1, last: bytes = b".") -> bytes:
-    """A payload of ``size`` bytes: the MessagePack list [number, kind, bytes], so that a filter may decode it.
-
-    It begins with two bytes that are always the same, the number as a big-endian u32, and the kind as one byte.
-    """
-    for head, width in ((b"\xc4", 1), (b"\xc5", 2), (b"\xc6", 4)):
-        rest = size - 7 - 1 - width
-        if 0 < rest < 256**width:
-            start = b"\x93\xce" + struct.pack(">IB", 7, kind) + head + rest.to_bytes(width, "big")
-            return start + b"." * (rest - 1) + last
-    raise ValueError(f"no payload of {size} bytes")

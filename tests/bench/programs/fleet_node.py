@@ -1,8 +1,8 @@
 """A repeater that is a node of a fleet, or belongs to none, and does what it is told.
 
 Started as ``python -m tests.bench.programs.fleet_node SERVER_PORT ENGINE OPTIONS``: the address of the engine, or
-``-``; and the name of the node, the lease and the port to share, as JSON. It prints its port, reads commands, a line
-each, and answers each with a line of JSON.
+``-``; and the name of the node and the lease, as JSON. It prints its port, reads commands, a line each, and answers
+each with a line of JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted_repeater import Limits, Repeater, dialects
 from twisted_repeater.redis_fleet import RedisFleet
 
-from .repeater import replace
 from .serving import run_repeater, tell_port
 
 AT_ONCE = 5000
@@ -105,16 +104,14 @@ async def run(server_port: int, engine: str, options: str) -> None:
         dialects.int32(),
         repeater_name="repeater",
         server_name="server",
-        listen=f"tcp:{given['port']}:interface=127.0.0.1:backlog=1000",
+        listen="tcp:0:interface=127.0.0.1:backlog=1000",
         server_ip="127.0.0.1",
         server_port=server_port,
         is_client_allowed=bool,
         limits=Limits(max_clients=8000),
         fleet=fleet,
-        share_port=bool(given["port"]),
     )
-    asked = replace if given["port"] else None
-    repeater.start(to_server_filter=asked)
+    repeater.start()
     tell_port(repeater.port)
     if fleet is not None:
         StandardIO(Commands(repeater, fleet))

@@ -1,6 +1,7 @@
 """The load's far end: says hello, then counts what it receives, or sends it back.
 
-Started as ``python -m tests.bench.programs.server LOAD`` with the load as JSON; prints its port.
+Started as ``python -m tests.bench.programs.server LOAD CERTIFICATES`` with the load as JSON, and the directory of the
+certificates for TLS; prints its port.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ import socket
 import sys
 
 from ..loads import Load
-from ..wire import Wire, wire_of
+from ..wire import GREEDY, Wire, wire_of
+from .secured import server_side
+
+ECHOED = ("echo", "connections", "greedy")
+"""The kinds of load whose messages are sent back."""
 
 _BUFFER = memoryview(bytearray(1024 * 1024))
 
@@ -20,7 +25,6 @@ class Connection:
     """One accepted connection. Until the first END everything received is checked, from then on only counted."""
 
     def __init__(self, accepted: socket.socket, wire: Wire, echo: bool) -> None:
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = accepted
         self._wire = wire
         self._echo = echo
@@ -65,7 +69,7 @@ class Connection:
             body = wire.split(data, hello=True)
             if body is None:
                 return
-            wire.name_in(body)
+            self._echo = self._echo and wire.name_in(body) != GREEDY
             self._greeted = True
         while (body := wire.split(data)) is not None:
             message = wire.frame(body)
@@ -90,6 +94,7 @@ def main() -> None:
     """Serve until standard input ends."""
     load = Load(**json.loads(sys.argv[1]))
     wire = wire_of(load)
+    secured = server_side(load, sys.argv[2])
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     connections: dict[int, Connection] = {}
     poll = select.epoll()
@@ -104,7 +109,9 @@ def main() -> None:
                     del connections[number]  # closing has taken it out of the poll
             elif number == listener.fileno():
                 accepted = listener.accept()[0]
-                connections[accepted.fileno()] = Connection(accepted, wire, load.kind in ("echo", "connections"))
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                accepted = secured(accepted)
+                connections[accepted.fileno()] = Connection(accepted, wire, load.kind in ECHOED)
                 poll.register(accepted, select.EPOLLIN)
             else:
                 return

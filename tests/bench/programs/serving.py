@@ -26,10 +26,10 @@ def run_repeater(start: Callable[..., Coroutine[Any, Any, None]]) -> None:
     """Start a repeater with the arguments of the command line, and run until the process is ended.
 
     Args:
-        start: a coroutine function of the port of the server, and of two words.
+        start: a coroutine function of the port of the server, and of the words that follow.
     """
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
-    Deferred.fromCoroutine(start(int(sys.argv[1]), *sys.argv[2:4])).addErrback(_give_up)
+    Deferred.fromCoroutine(start(int(sys.argv[1]), *sys.argv[2:])).addErrback(_give_up)
     reactor.run()
 
 
