@@ -15,6 +15,7 @@ from ._lane import account, judge, lane, output, reader
 from .codecs.bin_prot import _basics, _compounds, _numbers, _record, _variant, _wire
 from .dialects.fix import of_type, scan, tracking
 from .dialects.hl7 import by_message_type
+from .dialects.lines import perhaps
 from .dialects.redis import by_name
 from .framings import async_extra, base, delimited, fix, length, resp, varint
 
@@ -35,6 +36,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     _record,
     _variant,
     selectors,
+    perhaps,
     by_name,
     by_message_type,
     of_type,
