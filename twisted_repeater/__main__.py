@@ -16,7 +16,8 @@ from .codecs.bin_prot import _basics, _compounds, _numbers, _record, _variant, _
 from .dialects.fix import of_type, scan, tracking
 from .dialects.hl7 import by_message_type
 from .dialects.lines import perhaps
-from .dialects.redis import by_name
+from .dialects.postgres import rows
+from .dialects.redis import by_name, plain_values
 from .framings import async_extra, base, delimited, fix, length, resp, varint
 
 __all__ = ["COMMANDS", "HOT_PATH", "how_it_runs", "main", "version_of"]
@@ -37,6 +38,8 @@ HOT_PATH: tuple[ModuleType, ...] = (
     _variant,
     selectors,
     perhaps,
+    rows,
+    plain_values,
     by_name,
     by_message_type,
     of_type,

@@ -99,12 +99,12 @@ class PerhapsTests(SynchronousTestCase):
         self.assertEqual(reach_of(Perhaps(Looking(), closes=True)), 0)
 
     def test_wrong_use(self) -> None:
-        """Offsets outside of the data, and an object without `__init__`, raise errors."""
+        """Offsets outside of the data, and an object without a function, raise errors."""
         for start, stop in ((-1, 1), (2, 1), (0, 9)):
             with self.assertRaisesRegex(ValueError, "outside|within"):
                 Perhaps(Looking(), closes=True).matches(b"abc", start, stop)
         with self.assertRaises(AttributeError):
-            Perhaps.__new__(Perhaps).matches(b"abc", 0, 1)
+            Perhaps(None, closes=True).matches(b"abc", 0, 1)  # type: ignore[arg-type]
 
     def test_repr(self) -> None:
         """It says what it selects."""
