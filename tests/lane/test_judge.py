@@ -524,9 +524,12 @@ class FailureTests(StartedLaneCase):
         def interrupted() -> Any:
             raise KeyboardInterrupt
 
-        for size in (65536, 3):
+        async def interrupted_coroutine() -> Any:
+            raise KeyboardInterrupt
+
+        for size, answer in ((65536, interrupted), (3, interrupted), (65536, interrupted_coroutine)):
             self.setUp()
-            self.answers[b"m"] = interrupted
+            self.answers[b"m"] = answer
             self.assertRaises(KeyboardInterrupt, self.feed, frames(b"a", b"m", b"b"), size)
             self.assertEqual(self.host.errors, [])
             self.lane.feed(frames(b"c"))

@@ -8,11 +8,12 @@ Compiled where a compiler was found at installation, with the types of ``judge.p
 from __future__ import annotations
 
 from inspect import ismethod
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from twisted.python.failure import Failure
 
-from .._pending import NOT_YET, PendingVerdict
+from .._pending import NOT_YET, PendingVerdict, begun
 from .._text import guarded_text, repr_of
 from ..codecs import LEFT_OUT
 from ..errors import CallbackFailed, ParseError
@@ -276,6 +277,8 @@ class Judge:
     def _checked(self, answer: Any) -> Verdict | None:
         """Return the verdict that an answer stands for, or ``None`` if it comes later."""
         try:
+            if type(answer) is CoroutineType:
+                answer = begun(answer)
             if issubclass(type(answer), Verdict):
                 return plain(answer)
             awaited = PendingVerdict(answer, self._arrived)
