@@ -1,6 +1,8 @@
 # The C types of output.py.
 cimport cython
 
+from ..verdicts cimport Frame
+
 cdef class Output:
     cdef readonly Py_ssize_t made
     cdef list between
