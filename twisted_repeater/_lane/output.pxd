@@ -3,6 +3,8 @@ cimport cython
 
 from ..verdicts cimport Frame
 
+cdef Py_ssize_t MANY, SMALL
+
 cdef class Output:
     cdef readonly Py_ssize_t made
     cdef list between
@@ -29,4 +31,6 @@ cdef class Output:
     cpdef tear(self)
     cpdef bint is_choked(self) except -1
 
+@cython.locals(size=Py_ssize_t)
+cdef list _in_one(list frames)
 cdef bytes _emptied(list frames)

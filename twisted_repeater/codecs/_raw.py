@@ -33,8 +33,6 @@ class RawCodec:
         Raises:
             MarshalingError: the message is of another class.
         """
-        if type(message) is bytes:
-            return message
         if not isinstance(message, (bytes, bytearray, memoryview)):
             raise MarshalingError(f"a message without a codec must be bytes, not {type(message).__name__}")
         return bytes(message)
