@@ -28,6 +28,8 @@ cdef class Judge:
     cdef bint _leaves_out(self, unfinished) except -1
     @cython.locals(reader=Reader, output=Output)
     cdef pass_on(self, bint decides)
+    @cython.locals(reader=Reader)
+    cdef bint pass_beginning(self) except -1
     @cython.locals(payload=bytes)
     cdef _decide_joined(self)
     @cython.locals(reader=Reader, framing=Framing, selector=Selector, data=bytes, view=cython.p_uchar, at=Py_ssize_t,

@@ -110,6 +110,17 @@ class Judge:
             output.extend(unfinished.pass_on())
             output.goes_on = True
 
+    def pass_beginning(self) -> bool:
+        """Add the beginning of a frame to the run, if nobody wants to see frames and this one is known to be large.
+
+        It is what `pass_on` does with others. Here the whole read may leave as it came, with one write.
+        """
+        reader = self._reader
+        if reader.stop - reader.at < LARGE or reader.framing.follows or self._output.delayed is not None:
+            return False
+        reader.pass_beginning()
+        return True
+
     def _leaves_out(self, unfinished: UnfinishedFrame) -> bool:
         """Return whether it is known already that the filter does not want a frame that is not complete.
 
