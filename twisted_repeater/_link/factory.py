@@ -157,7 +157,7 @@ class Links:
         count = 0
 
         def frame_for(outlet: Outlet) -> bytes | None:
-            version = outlet.encoder.version
+            version = outlet.version
             if frames.get(version) is None:  # a failed one is tried for each link, so that each reports it
                 frames[version] = outlet.encode(message)
             return frames[version]
