@@ -395,7 +395,7 @@ class Receiver:
         self.transport = StringTransport()
         whole: Any = SimpleNamespace(encode=lambda payload: payload)
         self.outlet: Any = outlet_for(self.transport, self, whole, 1 << 30)  # type: ignore[arg-type]
-        self.outlet.writer = lambda message: message
+        self.outlet.use(0, lambda message: message)
         self.lanes: list[Lane] = []
         self.paused = False
 
