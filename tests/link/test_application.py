@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, eventAsText, formatEvent
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -20,6 +21,7 @@ from twisted_repeater import (
     Side,
     dialects,
 )
+from twisted_repeater._link.application import Application, Settings
 from twisted_repeater._text import Unprintable
 from twisted_repeater.errors import (
     CallbackFailed,
@@ -29,6 +31,7 @@ from twisted_repeater.errors import (
     DuplicateClient,
     RefusedByApplication,
 )
+from twisted_repeater.observers import LogObserver
 
 from ..peers import SERVER_NAME, frame
 from ..unprintable import UNPRINTABLE, BrokenVerdict, Mute
@@ -100,6 +103,24 @@ class ObserverTests(MemoryCase):
                 ("ended", "alice", Disconnected),
             ],
         )
+
+    def test_log_alone(self) -> None:
+        """No read costs a call if the only observer is the one that writes the log; a class made of it may want it."""
+
+        class Reads(LogObserver):
+            def relayed(self, link: Any, direction: Direction, messages: int, size: int) -> None:
+                told.append(size)
+
+        told: list[int] = []
+        log, reads = LogObserver(Clock()), Reads(Clock())
+        for observers, calls in (((log,), False), ((log, reads), True), ((), False)):
+            settings = Settings(
+                dialect=dialects.int32(), repeater_name="edge", server_name="quotes", observers=observers
+            )
+            self.assertIs(Application(settings, Clock()).on_read is not None, calls)
+        client, _ = self.memory(observers=(log, reads)).linked("alice")
+        client.send(b"one")
+        self.assertEqual(told, [7])
 
     def test_error_without_room(self) -> None:
         """They hear of an error that accepts no attributes, too."""

@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 
 from twisted_repeater import PASS_ON, Direction, Later, Limits, OnFilterError, Side
 from twisted_repeater._link import connection
-from twisted_repeater._link.encoder import Encoder
 from twisted_repeater._link.ending_connection import FORCED
 from twisted_repeater._link.outlets import BufferedOutlet
 from twisted_repeater._link.pair import Pair
@@ -137,7 +136,7 @@ class Closing(RuleBasedStateMachine):
         kind = HalfClosing if half_close else BufferedOutlet
 
         def outlet_for(transport: Any, connection: Any, framing: Any, max_waiting: int) -> BufferedOutlet:
-            return kind(transport, connection, Encoder(framing, connection), max_waiting)
+            return kind(transport, connection, framing, max_waiting)
 
         self.patch = mock.patch.object(connection, "outlet_for", outlet_for)
         self.patch.start()

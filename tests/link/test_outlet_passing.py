@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
@@ -392,8 +393,9 @@ class Receiver:
     def __init__(self) -> None:
         self.link = self
         self.transport = StringTransport()
-        self.outlet: Any = outlet_for(self.transport, self, Int32Framing(1 << 30), 1 << 30)  # type: ignore[arg-type]
-        self.outlet.encode = lambda message, instead_of=None: message
+        whole: Any = SimpleNamespace(encode=lambda payload: payload)
+        self.outlet: Any = outlet_for(self.transport, self, whole, 1 << 30)  # type: ignore[arg-type]
+        self.outlet.use(0, lambda message: message)
         self.lanes: list[Lane] = []
         self.paused = False
 

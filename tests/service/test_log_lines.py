@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, extractField, formatEventAsClassicLogText
 from twisted.python import log as old_log
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -173,6 +173,46 @@ class TextTests(SynchronousTestCase):
             self.assertRegex(made, r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4} ")
             self.assertEqual(made.partition(" ")[2], line)
             self.assertEqual(text_line(event(**fields), names, time=False), line)
+
+    def test_like_twisted(self) -> None:
+        """Whatever the format asks for, and whatever is wrong with it, the line is the one that Twisted writes."""
+
+        class Exits:
+            def __str__(self) -> str:
+                raise SystemExit
+
+        shaped = event("{who!r:>9} {who:^{width}} {list[1]} {level.name} {{}} {link}", width=7, list=[1, 2], link=7)
+        shaped["level"] = LogLevel.info
+        flattened = event("{who} ({link})", link=8)
+        extractField("who", flattened)
+        called = event("{call()} and {who.upper()}", call=lambda: "called")
+        for made in (
+            shaped,
+            flattened,
+            called,
+            event("nobody ({who})"),
+            event("{nothing}"),
+            event("{who"),
+            event("{0}"),
+            event(b"in bytes: {who}"),  # type: ignore[arg-type]
+            event(7),  # type: ignore[arg-type]
+            event("{who}", who=Exits()),
+            event(log_time=None),
+            event(log_time=MOMENT + 0.7),
+            event(log_time=MOMENT + 0.8),
+            event(log_time=-0.5),
+            event(log_time=7),
+        ):
+            self.assertEqual(str(text_line(made)).rstrip(), str(formatEventAsClassicLogText(made)).rstrip())
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C while a line is made ends the program."""
+
+        class Interrupted:
+            def __str__(self) -> str:
+                raise KeyboardInterrupt
+
+        self.assertRaises(KeyboardInterrupt, text_line, event("{who}", who=Interrupted()))
 
     def test_traceback(self) -> None:
         """The lines of a traceback are indented."""

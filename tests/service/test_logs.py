@@ -124,10 +124,13 @@ class ChangeTests(LogsCase):
     """What is written, and how, may change."""
 
     def test_changes(self) -> None:
-        """Form, level and names of repeaters hold from the next event on."""
+        """Form, level and names of repeaters hold from the next event on; one without a level is left out."""
         logs = Logs("text", LogLevel.warn, {"logfile": "edge.log"})
         observe = self.observer(logs)
+        self.assertTrue(ILogObserver.providedBy(observe))
         observe(event("left out"))
+        observe({"log_format": "left out", "log_namespace": "edge"})
+        observe({"log_format": "left out", "log_level": LogLevel.error})
         observe(event("one", LogLevel.warn, repeater="edge"))
         logs.names_repeaters = True
         observe(event("two", LogLevel.error, repeater="edge"))

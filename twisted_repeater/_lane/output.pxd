@@ -16,6 +16,8 @@ cdef class Output:
     cdef public object delayed, opposite
 
     cpdef put(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
+    cdef _add(self, bytes frame)
+    cdef _add_back(self, bytes frame)
     cpdef extend(self, pieces)
     cpdef send(self, message, bytes instead_of=*)
     cpdef answer(self, message)

@@ -65,8 +65,10 @@ class Output:
         """Whether the same is true of the last frame that was pushed."""
         self._forward = forward
         self._back = back
-        self._frames: list[bytes] = []
-        self._answers: list[bytes] = []
+        self._frames: list[bytes] | None = None
+        """The collected frames that go forward; ``None`` if there are none, since most lanes are at rest."""
+        self._answers: list[bytes] | None = None
+        """The same for those that go back."""
         self._answered = False
         self.delayed: Delayed | None = None
         """What goes out later."""
@@ -80,17 +82,30 @@ class Output:
     def put(self, data: bytes, start: int, stop: int) -> None:
         """Add a run of untouched frames."""
         if start < stop:
-            self._frames.append(data if stop - start == len(data) else data[start:stop])
+            self._add(data if stop - start == len(data) else data[start:stop])
+
+    def _add(self, frame: bytes) -> None:
+        if self._frames is None:
+            self._frames = [frame]
+        else:
+            self._frames.append(frame)
+
+    def _add_back(self, frame: bytes) -> None:
+        if self._answers is None:
+            self._answers = [frame]
+        else:
+            self._answers.append(frame)
 
     def extend(self, pieces: Iterable[bytes]) -> None:
         """Add an untouched frame that came in pieces."""
-        self._frames.extend(pieces)
+        for piece in pieces:
+            self._add(piece)
 
     def send(self, message: object, instead_of: bytes | None = None) -> None:
         """Add a message that goes forward; ``instead_of`` is the frame it came in, if it is only translated."""
         made = message.data if type(message) is Frame else self._forward.encode(message, instead_of)
         if made:
-            self._frames.append(made)
+            self._add(made)
             self.made += len(made)
             if self._noted is not None:
                 self._noted[0].append(made)
@@ -103,7 +118,7 @@ class Output:
         """Add a message that goes back."""
         made = self._back.encode(message)
         if made:
-            self._answers.append(made)
+            self._add_back(made)
             self.made += len(made)
             if self._noted is not None:
                 self._noted[1].append(made)
@@ -132,7 +147,10 @@ class Output:
             if self.goes_on and outlet is self._forward:
                 outlet.send(frame)
                 continue
-            (self._frames if outlet is self._forward else self._answers).append(frame)
+            if outlet is self._forward:
+                self._add(frame)
+            else:
+                self._add_back(frame)
             self.made += len(frame)
 
     def flush(self) -> None:
@@ -143,14 +161,14 @@ class Output:
                 self.delayed.extend(*self.take())
             return
         if self._frames:
-            pieces, self._frames = _in_one(self._frames), []
+            pieces, self._frames = _in_one(self._frames), None
             if self.goes_on or self._inside:
                 self._inside = self.goes_on
                 self._forward.push_part(pieces, self.goes_on)
             else:
                 self._forward.push(pieces)
         if self._answers:
-            pieces, self._answers = _in_one(self._answers), []
+            pieces, self._answers = _in_one(self._answers), None
             self._push_back(pieces)
 
     def _push_back(self, answers: list[bytes]) -> None:
@@ -164,8 +182,8 @@ class Output:
     def take(self) -> tuple[list[bytes], list[bytes]]:
         """Remove the frames, forward and back, and return them: they are delayed."""
         self.made = 0
-        frames, answers = self._frames, self._answers
-        self._frames, self._answers = [], []
+        frames, answers = self._frames or [], self._answers or []
+        self._frames = self._answers = None
         return frames, answers
 
     def push_now(self, frames: list[bytes], answers: list[bytes]) -> None:

@@ -24,6 +24,7 @@ from ..dialects import Attempt, Dialect
 from ..dialects.hellos import Hellos
 from ..errors import CallbackFailed, ClientGone, ConnectingError, LinkError
 from ..model import DefaultSize, Direction, Limits, OnFilterError, Side
+from ..observers import LogObserver
 from ..observers._throttle import LogThrottle
 from .ending_pair import EndingPair
 from .link import Link
@@ -114,6 +115,7 @@ class Application:
         self._server_name = settings.server_name
         self._dialect = settings.dialect
         self._observers = settings.observers
+        self._observers_of_reads = tuple(each for each in settings.observers if _observes_reads(each))
         self._filter_failures = LogThrottle(clock)
         self._failures = LogThrottle(clock, burst=FAILURES)
 
@@ -189,9 +191,14 @@ class Application:
         """Return the pair of filters, ``None`` if the application gave none."""
         return self.callbacks.filters
 
-    def relayed(self, lane: Lane, messages: int, size: int) -> None:
+    @property
+    def on_read(self) -> Callable[[Lane, int, int], None] | None:
+        """What each lane calls after a read with messages; ``None`` if no observer does anything then."""
+        return self._relayed if self._observers_of_reads else None
+
+    def _relayed(self, lane: Lane, messages: int, size: int) -> None:
         """Messages were received."""
-        self.observe("relayed", lane.link, lane.direction, messages, size)
+        self._tell(self._observers_of_reads, "relayed", lane.link, lane.direction, messages, size)
 
     def link_over(self, pair: Pair) -> None:
         """Both connections are gone. A link that was never made does not end."""
@@ -246,7 +253,10 @@ class Application:
 
     def observe(self, event: str, *arguments: object, optional: bool = False) -> None:
         """Tell every observer of an event, which is the name of a method of `IObserver`; some may lack the method."""
-        for observer in self._observers:
+        self._tell(self._observers, event, *arguments, optional=optional)
+
+    def _tell(self, observers: tuple[Observer, ...], event: str, *arguments: object, optional: bool = False) -> None:
+        for observer in observers:
             try:
                 if not optional or hasattr(observer, event):
                     getattr(observer, event)(*arguments)
@@ -278,6 +288,11 @@ class Application:
             stopped=STOPPED.format(side=direction.source.value) if error.stopped else "",
             more=more,
         )
+
+
+def _observes_reads(observer: Observer) -> bool:
+    """Return whether an observer does anything when messages were received; `LogObserver` does not."""
+    return getattr(type(observer), "relayed", None) is not LogObserver.relayed
 
 
 def _name_side(error: LinkError, side: Side) -> None:

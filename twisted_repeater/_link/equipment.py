@@ -80,7 +80,7 @@ class Equipment:
         link.prepare(to_server, to_client)
         for setup, connection in ((to_server, link.server), (to_client, link.client)):
             version = setup.versions[1]
-            connection.outlet.encoder.use(version, self._writer(setup.direction, version))
+            connection.outlet.use(version, self._writer(setup.direction, version))
 
     @property
     def has_pair(self) -> bool:

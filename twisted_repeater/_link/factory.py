@@ -157,7 +157,7 @@ class Links:
         count = 0
 
         def frame_for(outlet: Outlet) -> bytes | None:
-            version = outlet.encoder.version
+            version = outlet.version
             if frames.get(version) is None:  # a failed one is tried for each link, so that each reports it
                 frames[version] = outlet.encode(message)
             return frames[version]
@@ -256,12 +256,11 @@ class RepeaterFactory(ServerFactory):
         """Whether a factory stands before this one, for TLS say, which needs a protocol for the refused, too."""
         self.application: Application = Application(settings, clock)
         self.frame_monitor: FrameMonitor = FrameMonitor(clock, limits.frame_timeout, limits.max_unfinished_frames)
-        on_read = self.application.relayed if settings.observers else None
         self.equipment: Equipment = Equipment(
             settings.dialect,
             self.application.filter_of,
             self.frame_monitor,
-            on_read,
+            self.application.on_read,
             self.application.pair_of_filters,
         )
         self.links: Links = Links(settings, self.application, self.equipment, claim, clock, dial)

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .._sockets.socket_state import innermost, socket_of, unacknowledged
+from .._types import FramingObject
 from .encoder import Encoder
 from .frames_behind import FramesBehind
 
@@ -33,21 +34,18 @@ MAX_POSTPONED = 64
 
 
 @implementer(IPushProducer, IPullProducer)
-class Outlet(ABC):
+class Outlet(Encoder, ABC):
     """Writes whole frames to one connection. `outlets` has a class for each kind of transport."""
 
     __slots__ = (
         "_behind",
         "_busy",
-        "_connection",
         "_ending",
         "_gates",
         "_postponed",
         "_queue",
         "_relayed",
         "_transport",
-        "encode",
-        "encoder",
         "ended",
         "full",
         "innermost",
@@ -64,12 +62,12 @@ class Outlet(ABC):
     _streaming: ClassVar[bool]
     """Whether the outlet is a push producer of its transport."""
 
-    def __init__(self, transport: Any, connection: Connection, encoder: Encoder, max_waiting: int) -> None:
+    def __init__(self, transport: Any, connection: Connection, framing: FramingObject, max_waiting: int) -> None:
+        super().__init__(framing, connection)
         self._transport = transport
         self.innermost: Any = innermost(transport)
         """The transport that has the socket, inside TLS and other wrappers."""
         self.socket: socket.socket | None = socket_of(self.innermost)
-        self._connection = connection
         self._queue: deque[bytes | bytearray | memoryview] | None = None
         self._busy = False
         """Whether the transport has to ask before more is written."""
@@ -83,8 +81,6 @@ class Outlet(ABC):
         """Whether nothing can be written any more."""
         self._ending: Callable[[], None] | None = None
         self._gates: OutletGates | None = None
-        self.encoder: Encoder = encoder
-        self.encode: Callable[..., bytes | None] = encoder.encode
         self.max_waiting: int = max_waiting
         self.full: bool = False
         self.waiting: int = 0

@@ -8,7 +8,6 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.protocol import connectionDone
 
 from .._types import FramingObject
-from .encoder import Encoder
 from .outlet import Outlet
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def outlet_for(transport: Any, connection: Connection, framing: FramingObject, m
         max_waiting: how many bytes of the application's own may wait when it sends one more message.
     """
     kind = SocketOutlet if SocketOutlet.fits(transport) else BufferedOutlet
-    return kind(transport, connection, Encoder(framing, connection), max_waiting)
+    return kind(transport, connection, framing, max_waiting)
 
 
 class SocketOutlet(Outlet):

@@ -196,7 +196,7 @@ class SecureConnection(EndingConnection):
         before.read_at_once(READ_SIZE)
         before.hand_over()
         self.transport = transport
-        self.outlet: Outlet = outlet_for(transport, connection, before.encoder.framing, before.max_waiting)
+        self.outlet: Outlet = outlet_for(transport, connection, before.framing, before.max_waiting)
 
     def _find_tls(self) -> None:
         """Find out whether the transport is one over TLS."""

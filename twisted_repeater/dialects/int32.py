@@ -43,6 +43,8 @@ def _integer(digits: str) -> int | Decimal:
 
 DECODER = json.JSONDecoder(parse_int=_integer)
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 class Extra(Mapping[str, object]):
     """The members of a hello that the repeater does not know, in their order.
@@ -99,22 +101,18 @@ class JSONHandshake:
             raise InvalidHello(f"a hello must be a JSON object: {error}") from error
         if not isinstance(value, dict):
             raise InvalidHello(f"a hello must be a JSON object, not {type(value).__name__}")
-        members = _members(text)
-        if "name" not in members:
+        if "name" not in value:
             raise _wrong("a hello must have a member 'name'")
         known: dict[str, Any] = {}
         for member, kind in MEMBERS.items():
-            if member in members:
-                value = members.pop(member)[2]
-                if not isinstance(value, kind) or isinstance(value, bool):
-                    raise _wrong(f"'{member}' in a hello must be {kind.__name__}, not {type(value).__name__}")
-                if isinstance(value, str) and not _is_text(value):
+            if member in value:
+                said = value[member]
+                if not isinstance(said, kind) or isinstance(said, bool):
+                    raise _wrong(f"'{member}' in a hello must be {kind.__name__}, not {type(said).__name__}")
+                if isinstance(said, str) and not _is_text(said):
                     raise _wrong(f"'{member}' in a hello has half a surrogate pair, which UTF-8 cannot write")
-                known[member] = value
-        for member in members:
-            if member.casefold() in MEMBERS:  # a server that ignores case would take it for the known one
-                raise _wrong(f"'{member.casefold()}' in a hello must be written like that, not {member!r}")
-        return Hello(**known, extra=Extra({member: texts[:2] for member, texts in members.items()}))
+                known[member] = said
+        return Hello(**known, extra=Extra(_others(text) if len(value) > len(known) else {}))
 
     def encode(self, hello: Hello) -> bytes:
         """See `IHandshake`."""
@@ -128,18 +126,21 @@ class JSONHandshake:
         return len(payload).to_bytes(4, "big") + payload
 
 
-def _members(text: str) -> dict[str, tuple[str, str, object]]:
-    """Return the members of a valid JSON object: for each the JSON of its name and of its value, and the value.
+def _others(text: str) -> dict[str, tuple[str, str]]:
+    """Return the members of a valid JSON object that are not known: for each the JSON of its name and of its value.
 
     If a member occurs twice, the last one counts.
     """
-    members: dict[str, tuple[str, str, object]] = {}
+    members: dict[str, tuple[str, str]] = {}
     at = _skip(text, _skip(text, 0) + 1)  # after the brace
     while text[at] != "}":
         name, end = DECODER.raw_decode(text, at)
         start = _skip(text, _skip(text, end) + 1)
-        value, stop = DECODER.raw_decode(text, start)
-        members[name] = (text[at:end], text[start:stop], value)
+        _, stop = DECODER.raw_decode(text, start)
+        if name not in MEMBERS:
+            if name.casefold() in MEMBERS:  # a server that ignores case would take it for the known one
+                raise _wrong(f"'{name.casefold()}' in a hello must be written like that, not {name!r}")
+            members[name] = (text[at:end], text[start:stop])
         at = _skip(text, stop)
         if text[at] == ",":
             at = _skip(text, at + 1)
@@ -163,7 +164,7 @@ def _skip(text: str, at: int) -> int:
 
 def _json(value: object) -> str:
     """Return the JSON of a value without escapes, with which a name of 11,000 CJK characters would be too long."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = ENCODER.encode(value)
     if not _is_text(text):
         raise InvalidHello(f"{text[:60]!r} has half a surrogate pair, which UTF-8 cannot write")
     return text

@@ -129,7 +129,7 @@ class LogObserver:
         return {"repeater": self._repeater, "client": shortened(link.client_name), "link": link.id, "more": more}
 
     def relayed(self, link: Link, direction: Direction, messages: int, size: int) -> None:
-        """See `IObserver`. The link counts messages itself."""
+        """See `IObserver`. The link counts messages itself, so the repeater does not even call this."""
 
 
 def _reason_text(error: BaseException | None) -> str:

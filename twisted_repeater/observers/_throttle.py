@@ -25,6 +25,9 @@ class LeftOut(str):
     """Their number, for logs that programs read."""
 
 
+NONE_LEFT_OUT = LeftOut(0)
+
+
 class LogThrottle:
     """Decides which events are logged.
 
@@ -58,4 +61,5 @@ class LogThrottle:
             self._left_out[kind] = self._left_out.get(kind, 0) + 1
             return None
         self._left[kind] = (left - 1, now)
-        return LeftOut(self._left_out.pop(kind, 0))
+        count = self._left_out.pop(kind, 0)
+        return LeftOut(count) if count else NONE_LEFT_OUT

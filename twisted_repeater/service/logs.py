@@ -13,18 +13,11 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import IO, Any, cast
 
-from twisted.logger import (
-    FileLogObserver,
-    FilteringLogObserver,
-    ILogObserver,
-    LogEvent,
-    Logger,
-    LogLevel,
-    LogLevelFilterPredicate,
-)
+from twisted.logger import FileLogObserver, ILogObserver, LogEvent, Logger, LogLevel
 from twisted.python import threadable
 from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
+from zope.interface import provider
 
 from .._repeater import Repeater
 from .._text import address_text, printable
@@ -73,13 +66,12 @@ class Logs:
         self.process: str = ""
         """The number of this process, if there are several; each line has it then."""
         self._form = form
-        self._level = LogLevelFilterPredicate()
-        self.use(form, level)
+        self._level = level
 
     def use(self, form: str, level: LogLevel) -> None:
         """Change the format and the level, from the next event on."""
         self._form = form
-        self._level.setLogLevelForNamespace("", level)
+        self._level = level
 
     def install(self, application: object) -> None:
         """Give an observer to the application that twistd has made; do nothing for other parents of a service.
@@ -99,13 +91,24 @@ class Logs:
         return text_line(event, self.names_repeaters, time=time, process=self.process)
 
     def _observer(self) -> ILogObserver:
-        """Make the observer: of the file, of syslog, or of the standard output."""
-        writing: ILogObserver
+        """Make the observer: of the file, of syslog, or of the standard output.
+
+        It asks for the level itself. Twisted's `FilteringLogObserver` would look for a level of each part of the name
+        of the logger, and none has one here.
+        """
+        write: Callable[[LogEvent], None]
         if self._twistd.get("syslog"):
-            writing = cast("ILogObserver", _to_syslog(str(self._twistd.get("prefix", "twisted")), self._without_time))
+            write = _to_syslog(str(self._twistd.get("prefix", "twisted")), self._without_time)
         else:
-            writing = FileLogObserver(cast("IO[Any]", _log_file(self._twistd)), self.line)
-        return FilteringLogObserver(writing, [self._level])
+            write = FileLogObserver(cast("IO[Any]", _log_file(self._twistd)), self.line)
+
+        @provider(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            level = event.get("log_level")
+            if level is not None and level >= self._level and event.get("log_namespace"):
+                write(event)
+
+        return cast("ILogObserver", observe)
 
     def _without_time(self, event: LogEvent) -> str | None:
         """Return the line of an event for syslog, which adds the time to texts itself."""

@@ -11,6 +11,7 @@ import atexit
 import json
 import resource
 import struct
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.logger import FileLogObserver
 from zope.interface import implementer
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Dialect, ICodec, IFilter, Limits, Repeater, Send, Verdict, dialects
@@ -225,5 +227,12 @@ async def run(server_port: int, dialect: str, chosen: str, options: str) -> None
     tell_port(repeater.port)
 
 
+def log_of_service() -> FileLogObserver:
+    """Return what writes the log of the service, here to the standard error."""
+    from twisted_repeater.service.logs import Logs
+
+    return FileLogObserver(sys.stderr, Logs().line)
+
+
 if __name__ == "__main__":
-    run_repeater(run)
+    run_repeater(run, log_of_service() if "logged" in sys.argv else None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.logger import ILogObserver, globalLogBeginner, textFileLogObserver
 from twisted.python.failure import Failure
 
 __all__ = ["run_repeater", "serve", "tell_port"]
@@ -22,13 +22,14 @@ def serve(factory: Any) -> None:
     reactor.run()
 
 
-def run_repeater(start: Callable[..., Coroutine[Any, Any, None]]) -> None:
+def run_repeater(start: Callable[..., Coroutine[Any, Any, None]], log: ILogObserver | None = None) -> None:
     """Start a repeater with the arguments of the command line, and run until the process is ended.
 
     Args:
         start: a coroutine function of the port of the server, and of the words that follow.
+        log: writes the log; ``None`` for Twisted's own, to the standard error.
     """
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    globalLogBeginner.beginLoggingTo([log or textFileLogObserver(sys.stderr)], redirectStandardIO=False)
     Deferred.fromCoroutine(start(int(sys.argv[1]), *sys.argv[2:])).addErrback(_give_up)
     reactor.run()
 

@@ -39,7 +39,7 @@ class Wire:
         """Return the version of the messages that a side of a link receives; without a link, the newest."""
         if link is None:
             return self.kind(direction).test
-        return pair_of(link).connection(direction.target).outlet.encoder.version
+        return pair_of(link).connection(direction.target).outlet.version
 
     def read(self, link: Link | None, direction: Direction, payload: bytes) -> Any:
         """Return the message of a payload, as filters see it. Raises whatever the codec raises."""
