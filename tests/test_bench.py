@@ -22,7 +22,7 @@ from .bench.loads import LOADS
 from .bench.plot import plot
 from .bench.process import Failed
 from .bench.programs.repeater import EQUIPPED
-from .bench.report import BEGIN, BEGIN_PROTOCOLS, END, END_PROTOCOLS
+from .bench.report import ALL, PROTOCOLS, begin_of, end_of
 from .bench.results import Row
 from .bench.servers import SERVERS
 from .bench.targets import outcomes
@@ -39,6 +39,11 @@ def run_bench(*arguments: str) -> tuple[int, str]:
     return returned, printed.getvalue()
 
 
+def page_of(*tables: str) -> str:
+    """Return a page with old tables of these names."""
+    return "".join(f"{begin_of(name)}\nold\n{end_of(name)}\n" for name in tables)
+
+
 class BenchTests(SynchronousTestCase):
     """`python -m tests.bench`."""
 
@@ -48,7 +53,7 @@ class BenchTests(SynchronousTestCase):
         self.addCleanup(temporary.cleanup)
         directory = Path(temporary.name)
         page = directory / "performance.md"
-        page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+        page.write_text(f"before\n{page_of('measured by size', ALL)}after\n")
         only = ["--only", "oneway-16/direct", "--only", "oneway-16/usual", "--out", str(directory)]
         only += ["--json", str(directory / "numbers.json")]
         returned, printed = run_bench(*only)
@@ -62,6 +67,7 @@ class BenchTests(SynchronousTestCase):
         text = page.read_text()
         self.assertTrue(text.startswith("before\n") and text.endswith("after\n"))
         self.assertIn("| the usual way |", text)
+        self.assertRegex(text, r"\| two `Int32StringReceiver`s and a function \| [\d.]+ \| - \| - \| - \|\n")
         self.assertNotIn("old", text)
 
     def test_fleet(self) -> None:
@@ -108,13 +114,15 @@ class BenchTests(SynchronousTestCase):
             temporary = TemporaryDirectory()
             self.addCleanup(temporary.cleanup)
             page = Path(temporary.name) / "performance.md"
-            page.write_text(f"{BEGIN}\nold\n{END}\n{BEGIN_PROTOCOLS}\nold\n{END_PROTOCOLS}\nafter\n")
+            page.write_text(f"{page_of(ALL, PROTOCOLS)}after\n")
             returned, printed = run_bench("--only", f"{load}/repeater-*", "--out", temporary.name)
             self.assertEqual(returned, 0, printed)
             self.assertEqual(printed.count(" µs CPU for each"), 2, printed)
             text = page.read_text()
             self.assertRegex(text, r"\| repeater, no filter \|.* [\d,]+ requests/s \|\n")
-            self.assertIn(f"| {load}, CPU for each message, repeater-typed / repeater-no-filter | 2.000 |", text)
+            self.assertIn(
+                ": CPU time, repeater, filter looks at every typed message / repeater, no filter | 2.000 |", text
+            )
             self.assertEqual((text.count("old"), text[-7:]), (1, "\nafter\n"))
 
     def test_fix(self) -> None:

@@ -9,6 +9,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from .bench.contestants import CONTESTANTS
 from .bench.loads import LOADS
 from .bench.measure import cannot
 from .bench.programs.secured import agreed
@@ -50,6 +51,13 @@ class LoadTests(SynchronousTestCase):
         """Round trips are told for clients that take turns, and for those beside a greedy one."""
         printed = self.run_loads("active-of-95/repeater-pass", "greedy/repeater-pass")
         self.assertEqual(len(re.findall(r"round trip [\d,]+ µs, 99 % within [\d,]+ µs", printed)), 2, printed)
+
+    def test_fleet(self) -> None:
+        """A node of a fleet claims the names of its clients at a Redis of its own."""
+        if reason := next(contestant for contestant in CONTESTANTS if contestant.name == "repeater-fleet").missing():
+            cannot_test(reason)
+        printed = self.run_loads("connections-hello/repeater-fleet")
+        self.assertEqual(printed.count(" µs CPU for each"), 1, printed)
 
     def test_shared_port(self) -> None:
         """Two processes share a port, for links and for messages."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import sys
 import warnings
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import PASS_ON, Verdict
-from twisted_repeater._coroutines import call, run
+from twisted_repeater._coroutines import begin, call, run
 from twisted_repeater._pending import PendingVerdict
+
+from .drawn import examples
 
 CHOICE: contextvars.ContextVar[str] = contextvars.ContextVar("CHOICE", default="none")
 
@@ -77,6 +82,142 @@ class WithoutAsyncioTests(SynchronousTestCase):
             raise RuntimeError("mine")
 
         self.assertEqual(str(self.failureResultOf(run(fails()), RuntimeError).value), "mine")
+
+
+STEPS = ("fired", "failed", "fires", "fails", "set", "reset", "raise", "other", "nested")
+"""What a coroutine of `BeginTests` may do in a step."""
+
+
+class Sample:
+    """A coroutine that takes these steps, and writes down what it sees."""
+
+    def __init__(self, steps: list[str], start: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self.seen: list[Any] = []
+        self.waits: list[tuple[Deferred[Any], str]] = []
+        """The Deferreds that have not fired, and how they will."""
+        self._start = start
+        self._tokens: list[contextvars.Token[str]] = []
+        self.ended = start(self._take(steps))
+
+    async def _take(self, steps: list[str]) -> str:
+        for number, step in enumerate(steps):
+            try:
+                self.seen.append(await self._step(step, number))
+            except LookupError as error:
+                self.seen.append((type(error), error.args))
+            self.seen.append((CHOICE.get(), sys.exc_info()[0]))
+        return "the end"
+
+    async def _step(self, step: str, number: int) -> object:
+        if step in ("fires", "fails"):
+            deferred: Deferred[Any] = Deferred()
+            self.waits.append((deferred, step))
+            return await deferred
+        if step == "set":
+            self._tokens.append(CHOICE.set(str(number)))
+        elif step == "reset" and self._tokens:
+            CHOICE.reset(self._tokens.pop())
+        elif step == "raise":
+            raise ValueError(number)
+        elif step == "nested":
+            return Sample(["set", "fired"], self._start).seen
+        elif step == "other":
+            return await Other()
+        return await (fail(KeyError(number)) if step == "failed" else succeed(number))
+
+    def outcome(self) -> tuple[Any, ...]:
+        """Let everything fire that the coroutine waits for; return what it saw, and how it ended."""
+        while self.waits:
+            deferred, how = self.waits.pop()
+            deferred.callback("came") if how == "fires" else deferred.errback(LookupError("failed later"))
+        result: list[Any] = []
+        self.ended.addBoth(result.append)
+        return self.seen, [repr(each.value) if isinstance(each, Failure) else each for each in result]
+
+
+class Other:
+    """Awaits what is no Deferred."""
+
+    def __await__(self) -> Any:
+        return (yield "other")
+
+
+class BeginTests(SynchronousTestCase):
+    """Coroutines of which most end at once."""
+
+    def begin(self, coroutine: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+        """Begin a coroutine, and make a Deferred of its result in any case."""
+        try:
+            ended, result = begin(coroutine)
+        except Exception as error:
+            return fail(error)
+        return succeed(result) if ended else result
+
+    @settings(max_examples=examples(100))
+    @given(st.lists(st.sampled_from(STEPS), max_size=6))
+    def test_it_does_what_run_does(self, steps: list[str]) -> None:
+        """Whatever a coroutine awaits, sets or raises: it sees, and ends with, the same as if it was run."""
+        self.assertEqual(Sample(steps, self.begin).outcome(), Sample(steps, run).outcome())
+        self.assertEqual(CHOICE.get(), "none")
+
+    def test_at_once(self) -> None:
+        """If it waits for nothing, its result is there, also a Deferred; what it raises is raised, also Ctrl-C."""
+
+        async def gives(result: object) -> object:
+            return result
+
+        async def raises(error: BaseException) -> None:
+            raise error
+
+        result: Any
+        for result in (5, None, Deferred()):
+            self.assertEqual(begin(gives(result)), (True, result))
+        for error in (KeyboardInterrupt(), SystemExit(1), StopAsyncIteration()):
+            self.assertRaises(type(error), begin, raises(error))
+
+    def test_later(self) -> None:
+        """If it waits, the result is a Deferred, which can be cancelled; the coroutine is cancelled then."""
+        deferred: Deferred[str] = Deferred()
+
+        async def waits() -> str:
+            return await deferred
+
+        ended, result = begin(waits())
+        self.assertFalse(ended)
+        result.cancel()
+        self.failureResultOf(result, CancelledError)
+        self.assertTrue(deferred.called)
+
+    def test_forgotten(self) -> None:
+        """If nobody keeps what it waits for, it is closed, and can clean up."""
+        closed: list[str] = []
+
+        async def waits() -> None:
+            try:
+                await Deferred()
+            finally:
+                closed.append("closed")
+
+        begin(waits())
+        gc.collect()
+        self.assertEqual(closed, ["closed"])
+
+    def test_asyncio_is_explained(self) -> None:
+        """An error of asyncio names the reactor that is needed, in the first step and later; others stay."""
+
+        async def sleeps(*, first: Deferred[None]) -> None:
+            await first
+            await asyncio.sleep(1)
+
+        async def fails() -> None:
+            raise RuntimeError("mine")
+
+        self.assertRaisesRegex(RuntimeError, "twistd -r asyncio", begin, sleeps(first=succeed(None)))
+        deferred: Deferred[None] = Deferred()
+        _, result = begin(sleeps(first=deferred))
+        deferred.callback(None)
+        self.assertIn("twistd -r asyncio", str(self.failureResultOf(result, RuntimeError).value))
+        self.assertRaisesRegex(RuntimeError, "^mine$", begin, fails())
 
 
 class WithAsyncioTests(SynchronousTestCase):
@@ -158,6 +299,18 @@ class WithAsyncioTests(SynchronousTestCase):
 
         self.assertEqual(self.result_of(answer), [True, True, "inner", "timeout"])
         self.assertEqual(CHOICE.get(), "none")
+
+    def test_begin(self) -> None:
+        """A coroutine that is begun is a task, too."""
+
+        async def answer() -> bool:
+            return asyncio.current_task() is not None
+
+        async def main() -> object:
+            ended, result = begin(answer())
+            return ended, await result.asFuture(self.loop)
+
+        self.assertEqual(self.in_loop(main), (False, True))
 
     def test_failures(self) -> None:
         """What a coroutine raises is the failure of its Deferred, also an exit, which ends neither loop nor process."""

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import DO_NOTHING, PASS_ON, Verdict, WrongVerdict
-from twisted_repeater._pending import NOT_YET, PendingVerdict, verdict_later
+from twisted_repeater._pending import NOT_YET, PendingVerdict, begun, verdict_later
 from twisted_repeater._text import Unprintable
 
 from .unprintable import UNPRINTABLE, Mute
@@ -103,6 +103,26 @@ class AwaitedTests(SynchronousTestCase):
             "risk's Deferred must give a verdict, not 'PASS_ON'",
         ]
         self.assertEqual([str(failure.value) for failure in failures], told)
+
+    def test_begun(self) -> None:
+        """A coroutine that waits for nothing gives its verdict at once; anything else that it gives is an error."""
+
+        async def give(answer: Any) -> Any:
+            return answer
+
+        async def wait(deferred: Deferred[Verdict]) -> Verdict:
+            return await deferred
+
+        self.assertIs(begun(give(PASS_ON)), PASS_ON)
+        wrong: Any
+        for wrong in (5, Deferred()):
+            error = self.assertRaises(WrongVerdict, begun, give(wrong), "risk")
+            self.assertIn("risk must return a verdict, not ", str(error))
+        deferred: Deferred[Verdict] = Deferred()
+        later = begun(wait(deferred))
+        assert isinstance(later, Deferred)
+        deferred.callback(PASS_ON)
+        self.assertIs(self.successResultOf(later), PASS_ON)
 
     def test_shared(self) -> None:
         """Several can wait for one Deferred: each gets its result."""

@@ -10,12 +10,14 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
-from . import _watched, selectors
+from . import _watched, selectors, verdicts
 from ._lane import account, judge, lane, output, reader
+from ._link import encoder
 from .codecs.bin_prot import _basics, _compounds, _numbers, _record, _variant, _wire
 from .dialects.fix import of_type, scan, tracking
 from .dialects.hl7 import by_message_type
 from .dialects.redis import by_name
+from .filters import _one_by_one
 from .framings import async_extra, base, delimited, fix, length, resp, varint
 
 __all__ = ["COMMANDS", "HOT_PATH", "how_it_runs", "main", "version_of"]
@@ -40,12 +42,15 @@ HOT_PATH: tuple[ModuleType, ...] = (
     of_type,
     tracking,
     scan,
+    verdicts,
+    _one_by_one,
     output,
     reader,
     _watched,
     account,
     judge,
     lane,
+    encoder,
 )
 """The modules that are compiled where a compiler was found."""
 

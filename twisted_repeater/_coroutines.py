@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
 from inspect import iscoroutine
+from types import GeneratorType
 from types import coroutine as awaitable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
@@ -51,10 +53,77 @@ def run(coroutine: Work[T]) -> Deferred[T]:
         deferred = Deferred.fromCoroutine(coroutine)
         if deferred.called and not isinstance(deferred.result, Failure):
             return deferred  # most have; an errback would double the cost of a coroutine that answers at once
-        return deferred.addErrback(_explain)
+        return deferred.addErrback(_explained)
     task: asyncio.Task[Any] = loop.create_task(_outcome(coroutine, loop))
     task.add_done_callback(lambda _: coroutine.close())  # a task that is cancelled before its first step never runs it
     return Deferred.fromFuture(task).addErrback(_cancelled)
+
+
+def begin(coroutine: Work[T]) -> tuple[bool, Any]:
+    """Run a coroutine as `run` does, without the price of a Deferred for one that waits for nothing.
+
+    Returns:
+        Whether it has ended, and its result; or a Deferred of that, if it waits for something.
+
+    Raises:
+        BaseException: what the coroutine raises before it waits for anything.
+    """
+    if _running_loop() is not None:
+        return False, run(coroutine)
+    context = copy_context()
+    awaiter = _idle.pop() if _idle else _new_awaiter()
+    try:
+        result: Any = context.run(awaiter.send, coroutine)
+    except RuntimeError as error:
+        _explain(error)
+        raise
+    if awaiter.gi_yieldfrom is not None:
+        return False, run(_rest(awaiter, context, result))
+    _idle.append(awaiter)
+    return True, result
+
+
+_Awaiter: TypeAlias = "GeneratorType[Any, Any, None]"
+
+_idle: list[_Awaiter] = []
+"""Awaiters that can be used again."""
+
+
+@awaitable
+def _awaiter() -> Generator[Any, Any, None]:
+    """Await a coroutine that is sent here, yield its result, and do the same with the next one.
+
+    A coroutine that is not awaited ends with StopIteration, which costs more than everything else about a short one.
+    """
+    coroutine = yield
+    while True:
+        coroutine = yield (yield from coroutine)
+
+
+def _new_awaiter() -> _Awaiter:
+    """Return an awaiter that can be sent a coroutine."""
+    awaiter = cast("_Awaiter", _awaiter())
+    awaiter.send(None)
+    return awaiter
+
+
+@awaitable
+def _rest(awaiter: _Awaiter, context: Context, awaited: object) -> Generator[Any, Any, Any]:
+    """Go on with a coroutine that waits for ``awaited``; return its result.
+
+    All its steps run in one context, so that it may reset a variable that it has set in an earlier one.
+    """
+    while awaiter.gi_yieldfrom is not None:
+        error, answer = None, None
+        try:
+            answer = yield awaited
+        except BaseException as thrown:  # what it awaits has failed: the coroutine gets the error
+            error = thrown
+        try:
+            awaited = context.run(awaiter.send, answer) if error is None else context.run(awaiter.throw, error)
+        finally:
+            error = None  # its traceback has this frame
+    return awaited
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -63,14 +132,17 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
     return None if events is None else events._get_running_loop()  # get_running_loop would raise, which costs more
 
 
-def _explain(failure: Failure) -> Failure:
-    """Replace an error that asyncio raises where its loop does not run by one that says which reactor is needed."""
-    if isinstance(failure.value, RuntimeError) and str(failure.value) in NEEDS_ASYNCIO:
-        error = RuntimeError(
+def _explain(error: BaseException | None) -> None:
+    """Raise an error that says which reactor is needed if this is one of asyncio where its loop does not run."""
+    if isinstance(error, RuntimeError) and str(error) in NEEDS_ASYNCIO:
+        raise RuntimeError(
             "a coroutine awaits something of asyncio, which needs Twisted's asyncio reactor: twistd -r asyncio"
-        )
-        error.__cause__ = failure.value
-        return Failure(error)
+        ) from error
+
+
+def _explained(failure: Failure) -> Failure:
+    """Do the same with a failure."""
+    _explain(failure.value)
     return failure
 
 

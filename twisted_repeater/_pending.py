@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ._coroutines import run
+from ._coroutines import Work, begin, run
 from ._text import loggable, repr_of
 from .errors import WrongVerdict
 from .verdicts import Verdict
@@ -71,6 +71,20 @@ class PendingVerdict:
             raise
         except BaseException:
             log.failure("a Deferred that a filter returned cannot be cancelled", loggable(Failure()))
+
+
+def begun(coroutine: Work[Verdict], who: str = "the filter") -> Verdict | Deferred[Verdict]:
+    """Run a coroutine of a filter. Return its verdict, or a Deferred of it if the coroutine waits for something.
+
+    Raises:
+        BaseException: what the coroutine raises before it waits for anything.
+        WrongVerdict: it gave something else than a verdict.
+    """
+    ended, result = begin(coroutine)
+    if ended and not issubclass(type(result), Verdict):
+        raise WrongVerdict(f"{who} must return a verdict, not {repr_of(result)}")
+    answer: Verdict | Deferred[Verdict] = result
+    return answer
 
 
 def verdict_later(answer: object, who: str = "the filter") -> Deferred[Verdict]:

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-SLICE = 0.005
+SLICE = 0.002
 """How many seconds one piece of work may keep the reactor before others have their turn."""
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 
 from ..paths import INTERPRETED, ROOT
 from .installed import needs
@@ -21,6 +22,7 @@ from .starting import (
     njs,
     pgbouncer,
     python,
+    redis_engine,
     repeater,
     usual,
 )
@@ -46,6 +48,8 @@ class Contestant:
     """Whether it tells which port it has. Unless it is one of several ``processes``, it chooses one."""
     processes: int = 1
     """How many processes share the port."""
+    beside: Callable[[Path], list[str]] | None = None
+    """Makes the command of a program that it needs, from a directory for files. What that costs does not count."""
     environment: dict[str, str] = field(default_factory=dict)
     missing: Callable[[], str | None] = _always
     """Why it cannot be started here; ``None`` if it can."""
@@ -62,6 +66,12 @@ def _not_compiled() -> str | None:
     if done.returncode:
         return f"it does not import: {done.stderr.strip().splitlines()[-1]}"
     return "not compiled here: no C compiler at installation" if done.stdout.strip().endswith(".py") else None
+
+
+def _no_fleet() -> str | None:
+    if not find_spec("txredisapi"):
+        return "the fleet is not installed: pip install -e '.[fleet]'"
+    return needs("redis-server", "apt-get install redis-server")()
 
 
 def _no_msgspec() -> str | None:
@@ -163,6 +173,15 @@ CONTESTANTS = (
             ("bin-prot", "filter decodes with bin_prot", "echo-async-extra"),
             ("logged", "no filter, two log lines for each link", "connections"),
         )
+    ),
+    Contestant(
+        name="repeater-fleet",
+        title="repeater, no filter, in a fleet",
+        start=repeater("fleet"),
+        prints_port=True,
+        beside=redis_engine,
+        loads=("connections-hello",),
+        missing=_no_fleet,
     ),
     *(
         Contestant(

@@ -97,6 +97,8 @@ def standing(
     wished = free_port()
     command = contestant.start(load, port, wished, directory)
     with ExitStack() as stack:
+        if contestant.beside is not None:
+            stack.enter_context(running(contestant.beside(directory), processors(load)[1], directory, {}))
         proxies = [
             stack.enter_context(running(command, processor, directory, contestant.environment))
             for _ in range(contestant.processes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .short_tables import two_digits
+
 __all__ = ["plot"]
 
 SITUATIONS = {
@@ -62,15 +64,11 @@ def _bars(panel: Any, costs: list[tuple[str, float]], names: list[str]) -> None:
     """One bar for each contestant that was measured, in its own row, with its number behind it."""
     rows = [names.index(name) for name, _ in costs]
     microseconds = [seconds * 1e6 for _, seconds in costs]
+    labels = [two_digits(seconds) for _, seconds in costs]
     colors = [OURS if name.startswith("repeater") else THEIRS for name, _ in costs]
     bars = panel.barh(rows, microseconds, color=colors, height=0.7)
-    panel.bar_label(bars, [_digits(value) for value in microseconds], padding=2)
+    panel.bar_label(bars, labels, padding=2)
     panel.set_xlim(0, max(microseconds) * 1.35)
     panel.set_xticks([])
     panel.tick_params(axis="y", length=0)
     panel.spines[["top", "right", "bottom"]].set_visible(False)
-
-
-def _digits(value: float) -> str:
-    """Two significant digits, without an exponent."""
-    return f"{value:#.2g}" if value < 10 else f"{float(f'{value:.2g}'):,.0f}"

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from .results import Results, Row
+from .short_tables import SHORT_TABLES
 from .targets import Outcome, outcomes
 
-__all__ = ["summary", "write"]
+__all__ = ["ALL", "PROTOCOLS", "begin_of", "end_of", "summary", "write"]
 
 COLUMNS = (
     "load",
@@ -23,8 +24,18 @@ COLUMNS = (
     "more",
 )
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-BEGIN_PROTOCOLS, END_PROTOCOLS = "<!-- measured by protocol: begin -->", "<!-- measured by protocol: end -->"
+ALL, PROTOCOLS = "measured", "measured by protocol"
+"""The names of the two long tables: of the benchmark's own loads, and of those that a protocol's load tool puts on."""
+
+
+def begin_of(name: str) -> str:
+    """Return the mark before a table."""
+    return f"<!-- {name}: begin -->"
+
+
+def end_of(name: str) -> str:
+    """Return the mark behind a table."""
+    return f"<!-- {name}: end -->"
 
 
 def summary(results: Results) -> str:
@@ -38,26 +49,29 @@ def summary(results: Results) -> str:
 
 
 def write(results: Results, everything: dict[str, Any], page: Path) -> bool:
-    """Write the tables between their marks in a page; return whether the page has the marks.
+    """Write the tables between their marks in a page; return whether the page has the marks of one.
 
     A table of which nothing was measured stays as it is.
     """
-    text = page.read_text() if page.exists() else ""
+    before = text = page.read_text() if page.exists() else ""
+    tables = {name: markdown(results.part(protocols=name == PROTOCOLS), everything) for name in (ALL, PROTOCOLS)}
+    tables |= {short.name: short.markdown(results.rows()) for short in SHORT_TABLES}
     found = False
-    for protocols, begin, end in ((False, BEGIN, END), (True, BEGIN_PROTOCOLS, END_PROTOCOLS)):
-        part = results.part(protocols=protocols)
-        before, has_begin, rest = text.partition(begin)
-        _, has_end, after = rest.partition(end)
-        if part.samples and has_begin and has_end:
-            text = before + begin + "\n" + markdown(part, everything) + "\n" + end + after
+    for name, table in tables.items():
+        head, has_begin, rest = text.partition(begin_of(name))
+        _, has_end, tail = rest.partition(end_of(name))
+        if table and has_begin and has_end:
+            text = head + has_begin + "\n" + table + "\n" + has_end + tail
             found = True
-    if found:
+    if text != before:
         page.write_text(text)
     return found
 
 
 def markdown(results: Results, everything: dict[str, Any]) -> str:
-    """The same for the documentation."""
+    """The same for the documentation; nothing if nothing was measured."""
+    if not results.samples:
+        return ""
     machine, versions = everything["machine"], everything["versions"]
     lines = [
         f"Measured on {everything['date'][:10]}: {machine['processor']}, {machine['cores']} cores, "

@@ -20,6 +20,7 @@ __all__ = [
     "njs",
     "pgbouncer",
     "python",
+    "redis_engine",
     "repeater",
     "usual",
 ]
@@ -91,6 +92,8 @@ auth_file = {directory}/users.txt
 pool_mode = session
 """
 
+_ENGINE = "redis.sock"
+
 _NGINX_MODULES = Path("/usr/lib/nginx/modules")
 STREAM = _NGINX_MODULES / "ngx_stream_module.so"
 STREAM_JS = _NGINX_MODULES / "ngx_stream_js_module.so"
@@ -115,10 +118,19 @@ def repeater(filter_name: str, *, shared: bool = False) -> Start:
         if load.is_protocol:
             return python("ready", load.kind, filter_name)(load, server_port, port, directory)
         chosen = "broadcast" if load.kind == "broadcast" else filter_name
-        options = {"tls": str(directory / "tls") if load.tls else None, "shared_port": port if shared else None}
+        options = {
+            "tls": str(directory / "tls") if load.tls else None,
+            "shared_port": port if shared else None,
+            "fleet": f"unix://{directory / _ENGINE}" if filter_name == "fleet" else None,
+        }
         return python("repeater", load.dialect, chosen, json.dumps(options))(load, server_port, port, directory)
 
     return start
+
+
+def redis_engine(directory: Path) -> list[str]:
+    """Start the engine of a fleet at a socket in the directory."""
+    return [find("redis-server"), "--port", "0", "--unixsocket", str(directory / _ENGINE), "--save", ""]
 
 
 def usual(load: Load, server_port: int, port: int, directory: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .contestants import CONTESTANTS
 from .loads import LOADS
 from .results import Row
 
@@ -90,21 +91,29 @@ def outcomes(rows: list[Row]) -> Iterator[Outcome]:
     for load, ours, theirs, at_most in CPU_TARGETS:
         a, b = cpu(load, ours), cpu(load, theirs)
         if a and b:
-            yield Outcome(f"{load}, CPU for each message, {ours} / {theirs}", at_most, a / b)
+            yield Outcome(f"{_load(load)}: CPU time, {_title(ours)} / {_title(theirs)}", at_most, a / b)
     plain = cpu("oneway-16", OURS)
     for load, wire, at_most in WIRES:
         other = cpu(load, OURS)
         if other and plain:
-            yield Outcome(f"CPU for each message of 16 B, {OURS}, {wire} / int32", at_most, other / plain)
+            yield Outcome(f"one way, 16 B: CPU time, {_title(OURS)}, {wire} / int32", at_most, other / plain)
     small, large = cpu("oneway-64k", OURS), cpu("oneway-4m", OURS)
     if small and large:
-        yield Outcome(f"bytes for each second of {OURS}'s CPU time, at 64 KiB / at 4 MiB", 1.0, large / 64 / small)
+        yield Outcome(f"CPU time for each byte, {_title(OURS)}, at 4 MiB / at 64 KiB", 1.0, large / 64 / small)
     for load, ours, (attribute, unit, what), at_most in LIMITS:
         row = by_name.get((load, ours))
         measured: float | None = getattr(row, attribute, None)
         if measured is not None:
-            yield Outcome(f"{load}, {what}, {ours}", at_most, measured * unit)
+            yield Outcome(f"{_load(load)}: {what}, {_title(ours)}", at_most, measured * unit)
     yield from _added(by_name)
+
+
+def _load(name: str) -> str:
+    return next(load.title for load in LOADS if load.name == name)
+
+
+def _title(name: str) -> str:
+    return next(contestant.title for contestant in CONTESTANTS if contestant.name == name)
 
 
 def _added(by_name: dict[tuple[str, str], Row]) -> Iterator[Outcome]:
@@ -113,10 +122,12 @@ def _added(by_name: dict[tuple[str, str], Row]) -> Iterator[Outcome]:
     direct, us, them = (row.round_trip if row else None for row in trips)
     if direct and us and them:
         added = (us - direct) / (them - direct)
-        yield Outcome(f"echo-1, added round trip, {OURS} / haproxy", 1.5, added)
+        text = f"{_load('echo-1')}: added round trip, {_title(OURS)} / {_title('haproxy')}"
+        yield Outcome(text, 1.5, added)
     for ours in (NO_FILTER, OURS):
         few, many = (by_name.get((f"active-of-{links}", ours)) for links in (95, 9500))
         for part, attribute in (("half", "round_trip"), ("99 %", "slow_round_trip")):
             a, b = (getattr(row, attribute, None) for row in (many, few))
             if a and b:
-                yield Outcome(f"{part} of the round trips, {ours}, 95 of 9,500 links / of 95 links", 1.1, a / b)
+                text = f"95 links take turns: {part} of the round trips, {_title(ours)}, of 9,500 links / of 95"
+                yield Outcome(text, 1.1, a / b)

@@ -193,6 +193,12 @@ class RefusedTests(SynchronousTestCase):
                 self.assertEqual(str(error), f"a frame must have at least the {said}")
                 self.assertEqual((framing.skip(data + after, 0, len(data)), framing.count), (0, 0))
 
+    def test_headers(self) -> None:
+        """The header is right for every size, also where it is not one of those that are made before."""
+        framing = Int32Framing(1 << 20)
+        for size in (0, 1, 255, 256, 1022, 1023, 1024, 1025, 70_000):
+            self.assertEqual(framing.encode(bytes(size)), size.to_bytes(4, "big") + bytes(size))
+
     def test_limit(self) -> None:
         """A payload at the limit is found; one above it is refused at its header. With ``whole`` the header counts."""
         for framing, header, most in (

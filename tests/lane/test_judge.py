@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_repeater._lane.judge import FLUSH_SIZE
 from twisted_repeater._lane.lane import Lane
+from twisted_repeater._lane.setup import FLUSH_SIZE
 from twisted_repeater.codecs import LEFT_OUT
 from twisted_repeater.errors import (
     CallbackFailed,
@@ -246,6 +246,13 @@ class VerdictTests(StartedLaneCase):
         self.forward.full = False
         self.lane.unchoke()
         self.assertEqual([len(pieces) for pieces in self.forward.pushes], [4, 4, 4, 4, 4])
+
+    def test_many_answers(self) -> None:
+        """So it is with answers."""
+        self.answers[b"m"] = SendBack([bytes(FLUSH_SIZE)])
+        self.back.on_push = lambda: setattr(self.back, "full", True)
+        self.lane.feed(frames(b"m", b"b"))
+        self.assertEqual((len(self.asked), self.lane.holding, self.journal[-1]), (1, 5, "blocked"))
 
     def test_much_of_its_own_within_a_large_message(self) -> None:
         """The same where that comes of a message that came in several reads: what is behind it waits."""
@@ -524,9 +531,12 @@ class FailureTests(StartedLaneCase):
         def interrupted() -> Any:
             raise KeyboardInterrupt
 
-        for size in (65536, 3):
+        async def interrupted_coroutine() -> Any:
+            raise KeyboardInterrupt
+
+        for size, answer in ((65536, interrupted), (3, interrupted), (65536, interrupted_coroutine)):
             self.setUp()
-            self.answers[b"m"] = interrupted
+            self.answers[b"m"] = answer
             self.assertRaises(KeyboardInterrupt, self.feed, frames(b"a", b"m", b"b"), size)
             self.assertEqual(self.host.errors, [])
             self.lane.feed(frames(b"c"))

@@ -60,6 +60,15 @@ class OutputTests(SynchronousTestCase):
         """Where nothing was made, nothing is pushed."""
         self.assertEqual(self.flushed(), [])
 
+    def test_many(self) -> None:
+        """Many small frames, or answers, leave in one piece; a few, or large ones, are not copied."""
+        for count, size, pieces in ((100, 10, 1), (10, 10, 10), (100, 5000, 100)):
+            for add, way in ((self.output.send, "forward"), (self.output.answer, "back")):
+                for _ in range(count):
+                    add(bytes(size))
+                ((name, pushed),) = self.flushed()
+                self.assertEqual((name, len(pushed), len(b"".join(pushed))), (way, pieces, count * (size + 2)))
+
     def test_runs(self) -> None:
         """A run of untouched bytes leaves as one slice; the whole of what came leaves as itself."""
         data = b"received bytes"

@@ -91,6 +91,17 @@ class NoFilterTests(StartedLaneCase):
         self.assertEqual((self.lane.messages, self.lane.size), (2, len(data)))
         self.assertEqual((self.forward.stream, self.lane.unfinished_size), (data, 0))
 
+    def test_many_large(self) -> None:
+        """Of large messages, too, a read leaves as the object that came, wherever the messages begin in it."""
+        data = frames(*(bytes([number]) * (40_000 + number) for number in range(9)))
+        reads = list(reads_of(data))
+        for read in reads:
+            self.lane.feed(read)
+        self.assertEqual([push for push in self.forward.pushes if len(push) != 1], [])
+        for (piece,), read in zip(self.forward.pushes, reads, strict=True):
+            self.assertIs(piece, read)
+        self.assertEqual((self.lane.messages, self.lane.size, self.lane.unfinished_size), (9, len(data), 0))
+
     def test_bad_frame(self) -> None:
         """What comes before a bad frame is passed on; nothing after it is."""
         data = frames(b"a", b"b")

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater._link.encoder import Encoder
-from twisted_repeater.codecs import LEFT_OUT
+from twisted_repeater.codecs import LEFT_OUT, RawCodec
 from twisted_repeater.errors import MarshalingError
 from twisted_repeater.framings.base import Framing
 from twisted_repeater.framings.length import Int32Framing
@@ -35,12 +35,20 @@ class EncodeTests(SynchronousTestCase):
         link = SimpleNamespace(marshaling_error=lambda connection, error: self.told.append(error))
         connection: Any = SimpleNamespace(link=link)
         encoder = Encoder(framing or NumberedFraming(10), connection)
-        encoder.writer = writer
+        encoder.use(1, writer)
         return encoder
 
     def test_encode(self) -> None:
         """A message becomes a frame."""
         self.assertEqual(self.encoder(str.encode).encode("one"), b"\0\0\0\3one")
+
+    def test_bytes_without_a_codec(self) -> None:
+        """Without a codec whatever holds bytes becomes a frame; other messages are reported."""
+        encoder = self.encoder(RawCodec().encode)
+        for message in (b"one", bytearray(b"one"), memoryview(b"one")):
+            self.assertEqual(encoder.encode(message), b"\0\0\0\3one")
+        self.assertIsNone(encoder.encode("one"))
+        self.assertEqual(len(self.told), 1)
 
     def test_instead_of(self) -> None:
         """A message that stands for another keeps what the framing knows to keep of it."""

@@ -167,6 +167,19 @@ class WritingTests(SocketCase):
         self.assertEqual(self.peer.received[len(pushed) :], b"".join(b"%05d" % index for index in range(100_000)))
 
 
+class UnknownSocketTests(SocketCase):
+    """Where the transport does not say which socket it has, it writes itself."""
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """Have an outlet without a socket."""
+        await super().setUp()
+        self.outlet.socket = None
+
+    test_order = WritingTests.test_order
+    test_full_and_drained = WritingTests.test_full_and_drained
+    test_reset = test_outlet.EndTests.test_reset
+
+
 class LostTests(SocketCase):
     """Writing to a connection that is lost."""
 

@@ -6,8 +6,9 @@ from .output cimport Output
 from .reader cimport Reader
 from ..framings.base cimport Framing
 from ..selectors cimport Selector
+from ..verdicts cimport Send
 
-cdef Py_ssize_t LARGE
+cdef Py_ssize_t FLUSH_SIZE, LARGE
 
 cdef class Judge:
     cdef object setup, awaited
@@ -27,6 +28,8 @@ cdef class Judge:
     cdef bint _leaves_out(self, unfinished) except -1
     @cython.locals(reader=Reader, output=Output)
     cdef pass_on(self, bint decides)
+    @cython.locals(reader=Reader)
+    cdef bint pass_beginning(self) except -1
     @cython.locals(payload=bytes)
     cdef _decide_joined(self)
     @cython.locals(reader=Reader, framing=Framing, selector=Selector, data=bytes, view=cython.p_uchar, at=Py_ssize_t,
@@ -49,6 +52,8 @@ cdef class Judge:
     cdef _report(self, verdict)
     cdef carry_out(self, verdict)
     cdef _faulted(self, verdict, bytes frame)
+    @cython.locals(output=Output)
+    cdef _replace(self, Send verdict)
     cdef _close(self, verdict)
     @cython.locals(output=Output, later=cython.bint)
     cdef _obey(self, verdict, list frame)

@@ -377,6 +377,8 @@ class Lane:
                 reader.pieces = None
                 reader.at = reader.stop
             in_time = reader.skip()
+            if in_time and self._judge.pass_beginning():
+                self._output.goes_on = True
         if not in_time:
             self._enter(GAVE_WAY)
         if reader.run != reader.at:

@@ -1,6 +1,10 @@
 # The C types of output.py.
 cimport cython
 
+from ..verdicts cimport Frame
+
+cdef Py_ssize_t MANY, SMALL
+
 cdef class Output:
     cdef readonly Py_ssize_t made
     cdef list between
@@ -27,4 +31,6 @@ cdef class Output:
     cpdef tear(self)
     cpdef bint is_choked(self) except -1
 
+@cython.locals(size=Py_ssize_t)
+cdef list _in_one(list frames)
 cdef bytes _emptied(list frames)

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["LaneOutlet", "Output"]
 
 
+MANY = 16
+"""So many frames are joined before they are pushed, if they are small."""
+
+SMALL = 1024
+"""Frames below this size on average, in bytes, are small."""
+
+
 class LaneOutlet(Protocol):
     """The part of an outlet that a lane uses. A lane writes to two of them."""
 
@@ -136,14 +143,14 @@ class Output:
                 self.delayed.extend(*self.take())
             return
         if self._frames:
-            pieces, self._frames = self._frames, []
+            pieces, self._frames = _in_one(self._frames), []
             if self.goes_on or self._inside:
                 self._inside = self.goes_on
                 self._forward.push_part(pieces, self.goes_on)
             else:
                 self._forward.push(pieces)
         if self._answers:
-            pieces, self._answers = self._answers, []
+            pieces, self._answers = _in_one(self._answers), []
             self._push_back(pieces)
 
     def _push_back(self, answers: list[bytes]) -> None:
@@ -205,6 +212,16 @@ class Output:
     def is_full(self) -> bool:
         """Return whether the target takes nothing more now."""
         return self._forward.full
+
+
+def _in_one(frames: list[bytes]) -> list[bytes]:
+    """Return many small frames in one piece: an outlet would look at each, in Python, before it joins them."""
+    if len(frames) < MANY:
+        return frames
+    size = 0
+    for frame in frames:
+        size += len(frame)
+    return [b"".join(frames)] if size < SMALL * len(frames) else frames
 
 
 def _emptied(frames: list[bytes]) -> bytes:

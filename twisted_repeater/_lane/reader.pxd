@@ -38,6 +38,8 @@ cdef class Reader:
     @cython.locals(data=bytes, start=Py_ssize_t, at=Py_ssize_t, stop=Py_ssize_t, end=Py_ssize_t, limit=Py_ssize_t,
                    late=bint)
     cdef bint skip(self) except -1
+    @cython.locals(size=Py_ssize_t)
+    cdef pass_beginning(self)
     @cython.locals(before=Py_ssize_t, grown=bint)
     cdef count_kept(self, lane, monitor)
     @cython.locals(framing=Framing, data=bytes, end=Py_ssize_t, count=int)

@@ -190,6 +190,14 @@ class Reader:
             seen = self.framing.seen if self.framing.goes_on else at
             self.unfinished = UnfinishedFrame(data[at:seen], data[seen:], 0, 0, self.framing.least)
 
+    def pass_beginning(self) -> None:
+        """Let the run go on to the end of the read: the frame that has begun there passes, so none of it is kept."""
+        size = self.stop - self.at
+        self.unfinished = UnfinishedFrame(b"", b"", size, 0, 0)
+        self.unfinished.have = len(self.data) - self.at
+        self.unfinished.passes = True
+        self.at = len(self.data)
+
     def count_kept(self, lane: Lane, monitor: FrameMonitor | None) -> None:
         """Tell the frame monitor how much is kept of the unfinished frame, and that there is one."""
         if monitor is None:

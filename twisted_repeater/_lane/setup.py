@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from .frame_monitor import FrameMonitor
     from .lane import Lane
 
-__all__ = ["LaneHost", "LaneSetup", "OnDecision"]
+__all__ = ["FLUSH_SIZE", "LaneHost", "LaneSetup", "OnDecision"]
+
+FLUSH_SIZE = 256 * 1024
+"""The number of bytes made by the repeater that a lane collects before it pushes them and looks whether the target is
+full."""
 
 OnDecision = Callable[["Lane", object, Verdict | None, bool], None]
 """The type of `LaneSetup.on_decision`."""

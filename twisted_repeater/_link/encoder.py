@@ -1,4 +1,8 @@
-"""Makes frames of the messages that are written to one connection."""
+# cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
+"""Makes frames of the messages that are written to one connection.
+
+Compiled where a compiler was found at installation, with the types of ``encoder.pxd``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._text import class_name, text_of
 from .._types import FramingObject
-from ..codecs import LEFT_OUT
+from ..codecs import LEFT_OUT, RawCodec
 from ..errors import MarshalingError
 
 if TYPE_CHECKING:
@@ -19,15 +23,27 @@ __all__ = ["Encoder", "marshaling_error_of"]
 class Encoder:
     """Encodes messages for one connection, and reports those that cannot be encoded to its link."""
 
-    __slots__ = ("_connection", "framing", "version", "writer")
+    __slots__ = ("_connection", "_keeps_bytes", "_writer", "framing", "version")
 
     def __init__(self, framing: FramingObject, connection: Connection) -> None:
         self.framing: FramingObject = framing
         self.version: int = 0
         """The version of the messages that the peer receives."""
-        self.writer: Callable[[Any], Any] | None = None
-        """Converts a message to that version and makes its payload; set once the versions are agreed."""
+        self._writer: Callable[[Any], Any] | None = None
+        self._keeps_bytes = False
+        """Whether a message of type ``bytes`` is its payload, so that no codec needs to be called."""
         self._connection = connection
+
+    def use(self, version: int, writer: Callable[[Any], Any]) -> None:
+        """Encode messages by this version, once it is agreed.
+
+        Args:
+            version: the version of the messages that the peer receives.
+            writer: converts a message to that version, and makes its payload.
+        """
+        self.version = version
+        self._writer = writer
+        self._keeps_bytes = type(getattr(writer, "__self__", None)) is RawCodec
 
     def encode(self, message: Any, instead_of: bytes | None = None) -> bytes | None:
         """Return the frame of a message, or nothing to send.
@@ -40,9 +56,9 @@ class Encoder:
             Empty bytes for a message that does not exist in this version. ``None`` for one that cannot be encoded; the
             error is reported.
         """
-        assert self.writer is not None
+        assert self._writer is not None
         try:
-            payload = self.writer(message)
+            payload = message if self._keeps_bytes and type(message) is bytes else self._writer(message)
             if payload is LEFT_OUT:
                 return b""
             framing = self.framing

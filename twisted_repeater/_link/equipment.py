@@ -79,9 +79,8 @@ class Equipment:
         to_client = self._setup(Direction.TO_CLIENT, (server.sends, client.receives))
         link.prepare(to_server, to_client)
         for setup, connection in ((to_server, link.server), (to_client, link.client)):
-            encoder, version = connection.outlet.encoder, setup.versions[1]
-            encoder.version = version
-            encoder.writer = self._writer(setup.direction, version)
+            version = setup.versions[1]
+            connection.outlet.encoder.use(version, self._writer(setup.direction, version))
 
     @property
     def has_pair(self) -> bool:

@@ -151,8 +151,7 @@ class Outlet(ABC):
 
     def _put(self, pieces: list[bytes], relayed: int | None = None) -> None:
         """Write frames. ``relayed`` of their bytes came from lanes, by default all of them."""
-        size = sum(map(len, pieces))
-        if len(pieces) > 1 and size < self._joined_below * len(pieces):
+        if len(pieces) > 1 and sum(map(len, pieces)) < self._joined_below * len(pieces):
             pieces = [b"".join(pieces)]
         for data in pieces:
             if self._busy:
@@ -160,6 +159,7 @@ class Outlet(ABC):
             else:
                 self._write(data)
         if self.waiting:
+            size = sum(map(len, pieces))
             self._relayed = min(self._relayed + (size if relayed is None else relayed), self.waiting)
 
     def send(self, frame: bytes, *, at_once: bool = False) -> None:

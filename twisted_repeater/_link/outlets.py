@@ -19,6 +19,9 @@ __all__ = ["BufferedOutlet", "SocketOutlet", "TLSOutlet", "outlet_for"]
 LARGE = 16 * 1024
 """Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
 
+AT_ONCE = FileDescriptor.SEND_LIMIT
+"""How many bytes a transport hands to the system at once."""
+
 
 def outlet_for(transport: Any, connection: Connection, framing: FramingObject, max_waiting: int) -> Outlet:
     """Return the outlet of a connection: the one that gets along with the fewest steps on its transport.
@@ -48,6 +51,9 @@ class SocketOutlet(Outlet):
     Nothing waits in the transport. So this outlet does not wait for a turn of the reactor either to end the stream, or
     to close: it calls ``doWrite`` and ``connectionLost`` itself, as the reactor would.
 
+    Most writes are small enough for ``writeSomeData`` to hand all of it to the socket. They go to the socket from here,
+    which saves a tenth of a message there and back; if that fails, ``writeSomeData`` says how.
+
     The names that Twisted does not promise (``writeSomeData``, ``startWriting``, ``TLS``) stand in this class only.
     Where a transport lacks them, `fits` says no, and a `BufferedOutlet` does the same work by public interfaces.
     """
@@ -70,12 +76,12 @@ class SocketOutlet(Outlet):
 
     def _write(self, data: bytes | bytearray | memoryview) -> None:
         size = len(data)
-        sent = self._transport.writeSomeData(data)
+        sent = self._write_some(data)
         while isinstance(sent, int) and 0 < sent < size:
             self.progress += sent
             data = memoryview(data)[sent:]
             size -= sent
-            sent = self._transport.writeSomeData(data)
+            sent = self._write_some(data)
         if sent == size:
             self.progress += size
         elif isinstance(sent, int):
@@ -84,6 +90,17 @@ class SocketOutlet(Outlet):
         else:  # lost, it seems: the transport finds that out by itself, and tells the protocol in its own time
             self._busy = True
             self._transport.write(bytes(data))
+
+    def _write_some(self, data: bytes | bytearray | memoryview) -> object:
+        """Write as much as the system takes; return how much that is, or the transport's error."""
+        if self.socket is not None and len(data) <= AT_ONCE:
+            try:
+                return self.socket.send(data)
+            except BlockingIOError:
+                return 0
+            except OSError:
+                pass
+        return self._transport.writeSomeData(data)
 
     def _write_soon(self, frame: bytes) -> None:
         self._enqueue(frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple, cast, overload
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,7 @@ from ..model import Direction
 from ..selectors import Selector
 from ..verdicts import DO_NOTHING, PASS_ON, Answer, Close, Later, Mixed, PassOnAndSendBack, Send, SendBack, Verdict
 from ._migration import hand_over_by_name
+from ._one_by_one import one_by_one
 from ._provider import (
     checked_function,
     common_selector,
@@ -85,11 +87,7 @@ class Chain:
         # One alone is not asked about messages of others: its selector sees the same messages as without a chain.
         function_of = checked_function if len(members) == 1 else guarded
         parts = [_Part(function_of(member), name_of(member)) for member in members]
-        combined = parts.pop() if parts else _Part(pass_on, self.__qualname__)
-        while parts:
-            combined = _Part(_linked(parts.pop(), combined), self.__qualname__)
-            combined.ask.__qualname__ = self.__qualname__  # for the error, if one of them raises
-        self.filter = combined.ask
+        self.filter = _linked(parts, self.__qualname__) if parts else pass_on
 
     def __repr__(self) -> str:
         return self.__qualname__
@@ -166,29 +164,26 @@ def both(first: FilterFunction, rest: FilterFunction, name: str) -> FilterFuncti
         rest: another one.
         name: what both are called in errors.
     """
-    linked = _linked(_Part(first, name), _Part(rest, name))
-    linked.__qualname__ = name
-    return linked
+    return _linked([_Part(first, name), _Part(rest, name)], name)
 
 
-def _linked(first: _Part, rest: _Part) -> FilterFunction:
-    """Put one filter before the others."""
-    ask_first, ask_rest = first.ask, rest.ask
+def _linked(parts: list[_Part], name: str) -> FilterFunction:
+    """Return one function that asks filters one after the other."""
+    rests = parts[-1:]
+    for at in range(len(parts) - 2, -1, -1):
+        ask = one_by_one(tuple(part.ask for part in parts[at:]), partial(_stopped, parts[at:], rests.copy()))
+        ask.__qualname__ = name  # for the error, if one of them raises
+        rests.insert(0, _Part(ask, name))
+    return rests[0].ask
 
-    def linked(message: object, link: Link) -> Answer:
-        verdict = ask_first(message, link)
-        if verdict is PASS_ON:
-            answer = ask_rest(message, link)
-            if answer is PASS_ON or isinstance(answer, Verdict):
-                return answer
-            return verdict_later(answer, rest.name)
-        if verdict is DO_NOTHING:
-            return verdict
-        if isinstance(verdict, Verdict):
-            return _after(verdict, message, link, rest)
-        return _after_later(verdict_later(verdict, first.name), message, link, rest)
 
-    return linked
+def _stopped(parts: list[_Part], rests: list[_Part], at: int, answer: Answer, message: object, link: Link) -> Answer:
+    """Go on after an answer of one of the filters. ``rests`` has what comes after each but the last."""
+    if at == len(rests):
+        return answer if isinstance(answer, Verdict) else verdict_later(answer, parts[at].name)
+    if isinstance(answer, Verdict):
+        return _after(answer, message, link, rests[at])
+    return _after_later(verdict_later(answer, parts[at].name), message, link, rests[at])
 
 
 def _after(verdict: Verdict, message: object, link: Link, rest: _Part) -> Answer:

@@ -10,6 +10,7 @@ cdef class Framing:
     cpdef taken(self, bytes data, Py_ssize_t start, Py_ssize_t stop)
     @cython.locals(count=Py_ssize_t, stop=Py_ssize_t)
     cpdef Py_ssize_t skip(self, bytes data, Py_ssize_t start, Py_ssize_t end) except? -1
+    cpdef check_size(self, Py_ssize_t size)
 
 cdef class CheckedFraming(Framing):
     cdef public object provider

@@ -25,6 +25,9 @@ LARGEST: int = FARTHEST // 2
 MOST_HEADER = 65_535
 """The longest header, in bytes."""
 
+HEADERS: list[bytes] = [size.to_bytes(4, "big") for size in range(1024)]
+"""The headers of `Int32Framing` for small payloads, which would take longer to make than all the rest."""
+
 unpack_uint32: Callable[[bytes, int], tuple[int]] = struct.Struct(">I").unpack_from
 
 
@@ -79,7 +82,7 @@ class Int32Framing(Framing):
         """See `IFraming`."""
         size = len(payload)
         self.check_size(size)
-        return size.to_bytes(4, "big") + payload
+        return (HEADERS[size] if size < 1024 else size.to_bytes(4, "big")) + payload
 
 
 class HeaderFraming(Framing):

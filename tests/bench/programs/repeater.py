@@ -1,7 +1,8 @@
 """The repeater, with one of several filters.
 
 Started as ``python -m tests.bench.programs.repeater SERVER_PORT DIALECT FILTER OPTIONS``; prints its port. The options
-are JSON: ``tls``, a directory with certificates, and ``shared_port``, a port to share with others.
+are JSON: ``tls``, a directory with certificates; ``shared_port``, a port to share with others; ``fleet``, the address
+of its engine.
 """
 
 from __future__ import annotations
@@ -176,20 +177,28 @@ EQUIPPED: dict[str, Callable[[Repeater], object]] = {
 """What is done to a repeater without a filter, for the loads that show what it costs."""
 
 
-def ends(server_port: int, tls: str | None, shared_port: int | None) -> dict[str, Any]:
-    """Say where the repeater listens, and where its server is.
+async def placed(server_port: int, tls: str | None, shared_port: int | None, fleet: str | None) -> dict[str, Any]:
+    """Say where the repeater listens, where its server is, and which fleet it belongs to.
 
     Args:
         server_port: the port of the server.
         tls: a directory with certificates, for TLS on both sides; ``None`` for none.
         shared_port: the port that other processes have, too; ``None`` for a free one.
+        fleet: the address of the engine of a fleet; ``None`` for no fleet.
     """
     port = f"{shared_port or 0}:interface=127.0.0.1"
     listen, server = f"tcp:{port}", f"tcp:127.0.0.1:{server_port}"
     if tls:
         listen = f"ssl:{port}:privateKey={tls}/localhost.key:certKey={tls}/localhost.pem"
         server = f"tls:localhost:{server_port}:trustRoots={tls}/authority.pem"
-    return {"listen": listen, "server": server, "share_port": shared_port is not None}
+    arguments = {"listen": listen, "server": server, "share_port": shared_port is not None}
+    if fleet:
+        from twisted_repeater.redis_fleet import RedisFleet  # which needs the extra
+
+        arguments["fleet"] = member = RedisFleet(fleet, node="bench")
+        member.start()
+        await member.when_member()
+    return arguments
 
 
 async def run(server_port: int, dialect: str, chosen: str, options: str) -> None:
@@ -202,7 +211,7 @@ async def run(server_port: int, dialect: str, chosen: str, options: str) -> None
         is_client_allowed=bool,
         limits=Limits(max_clients=(resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 600) // 2),
         observers=[LogEachLink()] if chosen == "logged" else (),
-        **ends(server_port, **json.loads(options)),
+        **await placed(server_port, **json.loads(options)),
     )
 
     def broadcast(message: bytes, link: Any) -> Verdict:

@@ -62,7 +62,7 @@ def bin_prot_codec(message: BinType[T], *, max_depth: int = 100) -> BinProtCodec
     """Return the codec of messages of a type.
 
     A message is decoded in one go: one of 16 MiB, the default of `Limits.max_frame`, takes seconds of the reactor's
-    time if it is made of many tiny values (2 MiB of empty lists took 0.7 s). Lower that limit if your messages are
+    time if it is made of many tiny values (2 MiB of empty lists took about 1 s). Lower that limit if your messages are
     smaller.
 
     Args:
