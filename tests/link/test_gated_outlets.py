@@ -10,13 +10,13 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 
 from twisted_repeater import Limits, SlowConsumer
 from twisted_repeater._link.gated_outlets import (
-    GatedBufferedOutlet,
     GatedSocketOutlet,
+    GatedTLSOutlet,
     has_gate,
     set_gate,
 )
 from twisted_repeater._link.outlet import HIGH_WATER
-from twisted_repeater._link.outlets import BufferedOutlet, SocketOutlet
+from twisted_repeater._link.outlets import BufferedOutlet, SocketOutlet, TLSOutlet
 from twisted_repeater._sockets.socket_state import innermost
 from twisted_repeater.errors import InjectedFault
 from twisted_repeater.faults import Fault
@@ -298,8 +298,8 @@ class SocketTests(CommonTests, FaultCase):
 class TLSTests(CommonTests, FaultCase):
     """TLS."""
 
-    gated = GatedBufferedOutlet
-    ungated = BufferedOutlet
+    gated = GatedTLSOutlet
+    ungated = TLSOutlet
 
     def setUp(self) -> None:
         """Make a certificate."""

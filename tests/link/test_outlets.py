@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_repeater._link.outlet import HIGH_WATER, SMALL
-from twisted_repeater._link.outlets import BufferedOutlet, SocketOutlet, outlet_for
+from twisted_repeater._link.outlets import BufferedOutlet, SocketOutlet, TLSOutlet, outlet_for
 from twisted_repeater.framings.length import Int32Framing
 
 from ..paths import ROOT
@@ -269,6 +269,37 @@ class ChoiceTests(SocketCase):
         transport = StringTransport()
         outlet_for(transport, self.host, Int32Framing(100), MAX_WAITING).read_at_once(1000)
         self.assertFalse(hasattr(transport, "bufferSize"))
+
+    async def test_tls(self) -> None:
+        """TLS that can write at once is written to so, if it is on a plain socket; small frames are collected."""
+        transport: Any = OverPlain()
+        outlet = outlet_for(transport, self.host, Int32Framing(100), MAX_WAITING)
+        self.assertIsInstance(outlet, TLSOutlet)
+        outlet.push([b"one", b"two"])
+        outlet.send(b"three")
+        self.assertEqual(transport.calls, [("at once", b"onetwo"), ("soon", b"three")])
+        outlet.read_at_once(1000)
+        self.assertEqual(transport.transport.bufferSize, 1000)
+        transport.transport = StringTransport()
+        other: Any = outlet_for(transport, self.host, Int32Framing(100), MAX_WAITING)
+        self.assertIs(type(other), BufferedOutlet)
+
+
+class OverPlain:
+    """TLS that can write at once, on a plain socket."""
+
+    def __init__(self) -> None:
+        self.transport: Any = Plain()
+        self.calls: list[tuple[str, bytes]] = []
+        self.write = lambda data: self.calls.append(("soon", data))
+        self.write_at_once = lambda data: self.calls.append(("at once", data))
+
+    def can_write_at_once(self) -> bool:
+        """See `RelayingTLS`."""
+        return True
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """See `IConsumer`."""
 
 
 class Plain(FileDescriptor):

@@ -18,12 +18,12 @@ from ..errors import InjectedFault
 from ..faults import ActiveFault
 from ..faults._gates import Ending, Gate, Gates
 from .outlet import Outlet
-from .outlets import BufferedOutlet, SocketOutlet
+from .outlets import BufferedOutlet, SocketOutlet, TLSOutlet
 
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["GatedBufferedOutlet", "GatedSocketOutlet", "OutletGates", "has_gate", "set_gate"]
+__all__ = ["GatedBufferedOutlet", "GatedSocketOutlet", "GatedTLSOutlet", "OutletGates", "has_gate", "set_gate"]
 
 
 class OutletGates(Gates):
@@ -55,8 +55,7 @@ def set_gate(connection: Connection, active: ActiveFault, gate: Gate | None, now
     if isinstance(outlet, _GatedOutlet):
         outlet.set_gate(active, gate)
     elif gate is not None:
-        kind: type[_GatedOutlet] = GatedSocketOutlet if isinstance(outlet, SocketOutlet) else GatedBufferedOutlet
-        kind.gate(outlet, now).set_gate(active, gate)
+        GATED[type(outlet)].gate(outlet, now).set_gate(active, gate)
 
 
 def has_gate(connection: Connection, active: ActiveFault) -> bool:
@@ -214,7 +213,7 @@ class GatedBufferedOutlet(_GatedOutlet, BufferedOutlet):
     _ungated = BufferedOutlet
 
     def _write_through(self, data: memoryview) -> int:
-        BufferedOutlet._write(self, data)
+        self._ungated._write(self, data)
         self.progress += len(data)
         return len(data)
 
@@ -227,3 +226,16 @@ class GatedBufferedOutlet(_GatedOutlet, BufferedOutlet):
         """See `IPushProducer`."""
         self._own.paused = False
         super().resumeProducing()
+
+
+class GatedTLSOutlet(GatedBufferedOutlet, TLSOutlet):
+    """A `TLSOutlet` with gates."""
+
+    __slots__ = ()
+    _ungated = TLSOutlet
+
+
+GATED: dict[type[Outlet], type[_GatedOutlet]] = {
+    kind._ungated: kind for kind in (GatedSocketOutlet, GatedBufferedOutlet, GatedTLSOutlet)
+}
+"""The class with gates for each of those without."""

@@ -1,4 +1,4 @@
-"""The outlets for the two kinds of transports: plain sockets, and all others."""
+"""The outlets for three kinds of transports: plain sockets, TLS on a plain socket, and all others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .outlet import Outlet
 if TYPE_CHECKING:
     from .connection import Connection
 
-__all__ = ["BufferedOutlet", "SocketOutlet", "outlet_for"]
+__all__ = ["BufferedOutlet", "SocketOutlet", "TLSOutlet", "outlet_for"]
 
 LARGE = 16 * 1024
 """Pieces of this size on average go to a socket one by one: joining them would cost more than a system call each."""
@@ -23,7 +23,7 @@ AT_ONCE = FileDescriptor.SEND_LIMIT
 
 
 def outlet_for(transport: Any, connection: Connection, framing: FramingObject, max_waiting: int) -> Outlet:
-    """Return the outlet of a connection: a `SocketOutlet` where the transport is a plain socket.
+    """Return the outlet of a connection: the one that gets along with the fewest steps on its transport.
 
     Args:
         transport: what to write to.
@@ -31,7 +31,11 @@ def outlet_for(transport: Any, connection: Connection, framing: FramingObject, m
         framing: makes frames of the messages that are encoded.
         max_waiting: how many bytes of the application's own may wait when it sends one more message.
     """
-    kind = SocketOutlet if SocketOutlet.fits(transport) else BufferedOutlet
+    kind: type[Outlet] = BufferedOutlet
+    if SocketOutlet.fits(transport):
+        kind = SocketOutlet
+    elif TLSOutlet.fits(transport):
+        kind = TLSOutlet
     return kind(transport, connection, framing, max_waiting)
 
 
@@ -150,3 +154,32 @@ class BufferedOutlet(Outlet):
             self._transport.unregisterProducer()
             return
         super().resumeProducing()
+
+
+class TLSOutlet(BufferedOutlet):
+    """Writes to TLS on a plain socket, without waiting for a turn of the reactor. See `RelayingTLS`.
+
+    What the socket does not take waits in its transport, which asks for a pause if that is too much.
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def fits(transport: Any) -> bool:
+        """Return whether a transport is TLS on a plain socket that can be written to so."""
+        can_write_at_once = getattr(transport, "can_write_at_once", None)
+        return can_write_at_once is not None and SocketOutlet.fits(transport.transport) and can_write_at_once()
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
+        self._transport.write_at_once(data)
+
+    def _write_soon(self, frame: bytes) -> None:
+        self._transport.write(frame)  # which collects what comes in one turn
+
+    def read_at_once(self, size: int) -> None:
+        """See `Outlet`.
+
+        This also sets how much may wait in the transport before it asks for a pause. Nothing waits there as long as the
+        socket takes everything.
+        """
+        self.innermost.bufferSize = size

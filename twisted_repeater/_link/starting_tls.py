@@ -165,14 +165,14 @@ class SecureConnection(EndingConnection):
             raise RuntimeError(f"the connection of the {self.side.value} uses TLS already")
         if self.gone or self.ended or self.closes:
             return fail(handshake_error(self.side, self.loss or EOFError("nothing more comes")))
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # needs pyOpenSSL, which only TLS needs
+        from .._sockets.tls_transport import RelayingTLSFactory  # needs pyOpenSSL, which only TLS needs
 
         plain = self.transport
         wrapper = plain if isinstance(plain, ProtocolWrapper) else None
         if wrapper is None and not hasattr(plain, "protocol"):
             raise RuntimeError(f"TLS cannot be started on {repr_of(plain)}")
         clock: Any = self._host.clock
-        factory: Any = TLSMemoryBIOFactory(options, self.side is Side.SERVER, None, clock)  # type: ignore[arg-type]
+        factory: Any = RelayingTLSFactory(options, self.side is Side.SERVER, None, clock)  # type: ignore[arg-type]
         secure = factory.protocol(factory, self)
         self.handshake = TLSHandshake(self.side)
         try:

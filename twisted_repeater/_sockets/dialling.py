@@ -135,11 +135,11 @@ class OverTLS(ServerEndpoint):
 
     def __init__(self, options: Any, server: ServerEndpoint) -> None:
         super().__init__(server.reactor)
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # needs pyOpenSSL, which only TLS needs
+        from .tls_transport import RelayingTLSFactory  # needs pyOpenSSL, which only TLS needs
 
         self.server: ServerEndpoint = server
         self.sends_first: bool = server.sends_first
-        self._factory: Any = TLSMemoryBIOFactory(options, True, None, server.reactor)  # type: ignore[arg-type]
+        self._factory: Any = RelayingTLSFactory(options, True, None, server.reactor)  # type: ignore[arg-type]
 
     def dial(self, protocol: Protocol, timeout: float, first: bytes = b"") -> Dialled:
         """See `ServerEndpoint`. It does not wait for the handshake."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from twisted.internet.endpoints import TCP4ServerEndpoint, wrapServerTLS
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.protocols.haproxy import proxyEndpoint
 
@@ -77,7 +77,9 @@ def tls_listener(
     )
     for _ in range(wrappers):
         endpoint = proxyEndpoint(endpoint)
-    wrapped: IStreamServerEndpoint = wrapServerTLS(options, endpoint)
+    from .tls_transport import ListeningOverTLS  # needs pyOpenSSL, which only TLS needs
+
+    wrapped: IStreamServerEndpoint = ListeningOverTLS(options, endpoint)
     return wrapped
 
 

@@ -1,0 +1,120 @@
+"""Twisted's TLS with fewer steps between the bytes of a socket and those of a link.
+
+Twisted hands over each record, of 16 KiB at most, by itself. It encrypts in pieces of that size, and writes each of
+them to a buffer that leaves in a later turn of the reactor. For a relay that is half of the cost of TLS. `RelayingTLS`
+does the same in one step for each read and one for each write. Handshakes, errors and the end of TLS stay Twisted's.
+
+The names that Twisted does not promise stand in `RelayingTLS` only. Where one is missing, it works as its base does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL.SSL import Error
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from zope.interface import implementer
+
+__all__ = ["ListeningOverTLS", "RelayingTLS", "RelayingTLSFactory"]
+
+OWN_NAMES = ("_aggregator", "_appSendBuffer", "_handshakeDone", "_lostTLSConnection")
+"""What this module uses of Twisted's TLS without a promise."""
+
+SOCKET_NAMES = ("_tempDataBuffer", "dataBuffer", "writeSomeData")
+"""The same of a transport with a socket."""
+
+RECORD = 16 * 1024
+"""How many bytes a record of TLS has at most."""
+
+ADDED = 256
+"""More than a record adds to its bytes, in every version of TLS."""
+
+
+class _Records:
+    """Stands in the place of a protocol while the records of one read are decrypted."""
+
+    def __init__(self) -> None:
+        self.read: list[bytes] = []
+        self.dataReceived: Callable[[bytes], None] = self.read.append
+
+
+class RelayingTLS(BufferingTLSTransport):
+    """TLS on a connection: hands over the records of one read together, and can write at once."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Decrypt what came, and hand it over in one piece. See `IProtocol`."""
+        if not getattr(self, "_handshakeDone", False):
+            super().dataReceived(data)  # type: ignore[no-untyped-call]  # the protocol may be told of the end of the handshake
+            return
+        protocol, records = self.wrappedProtocol, _Records()
+        self.wrappedProtocol = records  # type: ignore[assignment]
+        try:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
+        finally:
+            self.wrappedProtocol = protocol
+        if records.read:
+            protocol.dataReceived(b"".join(records.read))
+
+    def can_write_at_once(self) -> bool:
+        """Return whether all is there that `write_at_once` needs. The transport must be one with a socket."""
+        return all(hasattr(self, name) for name in OWN_NAMES) and all(
+            hasattr(self.transport, name) for name in SOCKET_NAMES
+        )
+
+    def write_at_once(self, data: bytes | bytearray | memoryview) -> None:
+        """Write without waiting for a turn of the reactor, as far as the socket takes it; the rest leaves as usual.
+
+        What cannot be encrypted now, before the end of a handshake say, is given to Twisted's ``write``. That keeps it,
+        or finds out again what is wrong and ends the connection.
+        """
+        self._aggregator.flush()  # small writes from before
+        view, sent = memoryview(data), 0
+        if self._handshakeDone and not (self._appSendBuffer or self._lostTLSConnection or self.disconnecting):
+            connection: Any = self.getHandle()  # type: ignore[no-untyped-call]
+            try:
+                while sent < len(view):
+                    sent += connection.send(view[sent:])  # a record
+            except Error:
+                pass
+            if sent:
+                self._send(connection.bio_read(sent + (sent // RECORD + 2) * ADDED))
+        if sent < len(view):
+            self.write(bytes(view[sent:]))  # type: ignore[no-untyped-call]
+
+    def _send(self, encrypted: bytes) -> None:
+        """Send to the socket, unless something waits for it already."""
+        transport: Any = self.transport
+        if not (transport.dataBuffer or transport._tempDataBuffer):
+            sent = transport.writeSomeData(encrypted)
+            if sent == len(encrypted):
+                return
+            if isinstance(sent, int):  # otherwise it is lost, which the transport finds out by itself
+                encrypted = encrypted[sent:]
+        transport.write(encrypted)
+
+
+class RelayingTLSFactory(TLSMemoryBIOFactory):
+    """Makes them."""
+
+    protocol = RelayingTLS
+
+
+@implementer(IStreamServerEndpoint)
+class ListeningOverTLS:
+    """An endpoint whose connections use TLS; Twisted's ``wrapServerTLS`` with `RelayingTLS`.
+
+    Args:
+        options: what a connection begins with.
+        endpoint: what listens.
+    """
+
+    def __init__(self, options: Any, endpoint: IStreamServerEndpoint) -> None:
+        self._options = options
+        self._endpoint = endpoint
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """See `IStreamServerEndpoint`."""
+        return self._endpoint.listen(RelayingTLSFactory(self._options, False, protocolFactory))
