@@ -12,8 +12,10 @@ from twisted.internet.ssl import optionsForClientTLS
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from twisted_repeater._sockets import tls_transport
 from twisted_repeater._sockets.tls_transport import RECORD, ListeningOverTLS, RelayingTLS, RelayingTLSFactory
 
 from ..certificates import Authority
@@ -137,6 +139,26 @@ class ReadingTests(TLSCase):
         self.to_server()
         self.assertEqual((self.own.received, self.wire.disconnecting), ([b"onetwo"], True))
 
+    def test_answered_end(self) -> None:
+        """What is answered to the last bytes leaves before the answer to the end of TLS, which came with them."""
+        self.shake_hands()
+        self.patch(self.own, "dataReceived", lambda data: self.tls.write_at_once(data.upper()))
+        self.client.write(b"last")
+        self.client.getHandle().shutdown()
+        self.client._flushSendBIO()
+        self.to_server()
+        self.to_client()
+        self.assertEqual((self.arrived, self.wire.disconnecting), (b"LAST", True))
+
+    def test_lost_meanwhile(self) -> None:
+        """A connection that is lost while bytes of it are handed over is left alone."""
+        self.shake_hands()
+        self.client.write(b"one")
+        first = self.written()
+        self.patch(self.own, "dataReceived", lambda data: self.tls.connectionLost(Failure(ConnectionLost())))
+        self.tls.dataReceived(first)
+        self.assertIsInstance(self.own.reason, ConnectionLost)
+
     def test_broken(self) -> None:
         """What came before a broken record is handed over, and the connection ends with Twisted's error."""
         self.shake_hands()
@@ -149,13 +171,16 @@ class ReadingTests(TLSCase):
     def test_lacking_names(self) -> None:
         """Where Twisted lacks a name that is not promised, each record is handed over, and nothing written at once."""
         self.shake_hands()
-        self.patch(self.tls, "_handshakeDone", False)
-        self.client.write(b"one")
-        self.client.write(b"two")
-        self.tls._checkHandshakeStatus = lambda: setattr(self.tls, "_handshakeDone", True)
-        self.to_server()
-        self.assertEqual(self.own.received, [b"one", b"two"])
         self.assertTrue(self.tls.can_write_at_once())
+        for part in ("READING", "WRITING"):
+            self.patch(tls_transport, part, ("_tlsConnection", "_nothing"))
+        self.client.write(b"one" * RECORD)
+        self.to_server()
+        self.assertEqual((len(self.own.received), b"".join(self.own.received)), (3, b"one" * RECORD))
+        self.assertFalse(self.tls.can_write_at_once())
+
+    def test_other_transports(self) -> None:
+        """On a transport without a socket nothing is written at once."""
         self.tls.transport = StringTransport()
         self.assertFalse(self.tls.can_write_at_once())
 

@@ -9,18 +9,19 @@ The names that Twisted does not promise stand in `RelayingTLS` only. Where one i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from OpenSSL.SSL import Error
+from OpenSSL.SSL import Error, WantReadError, ZeroReturnError
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 __all__ = ["ListeningOverTLS", "RelayingTLS", "RelayingTLSFactory"]
 
-OWN_NAMES = ("_aggregator", "_appSendBuffer", "_handshakeDone", "_lostTLSConnection")
+READING = ("_aborted", "_flushSendBIO", "_lostTLSConnection", "_shutdownTLS", "_tlsConnection", "_tlsShutdownFinished")
+WRITING = ("_aggregator", "_appSendBuffer", "_handshakeDone", "_lostTLSConnection")
 """What this module uses of Twisted's TLS without a promise."""
 
 SOCKET_NAMES = ("_tempDataBuffer", "dataBuffer", "writeSomeData")
@@ -33,36 +34,40 @@ ADDED = 256
 """More than a record adds to its bytes, in every version of TLS."""
 
 
-class _Records:
-    """Stands in the place of a protocol while the records of one read are decrypted."""
-
-    def __init__(self) -> None:
-        self.read: list[bytes] = []
-        self.dataReceived: Callable[[bytes], None] = self.read.append
-
-
 class RelayingTLS(BufferingTLSTransport):
     """TLS on a connection: hands over the records of one read together, and can write at once."""
 
-    def dataReceived(self, data: bytes) -> None:
-        """Decrypt what came, and hand it over in one piece. See `IProtocol`."""
-        if not getattr(self, "_handshakeDone", False):
-            super().dataReceived(data)  # type: ignore[no-untyped-call]  # the protocol may be told of the end of the handshake
+    def _flushReceiveBIO(self) -> None:
+        """Hand over all that is decrypted, then see to the end of TLS. Twisted's own takes one record at a time."""
+        if not self._has(READING):
+            super()._flushReceiveBIO()  # type: ignore[no-untyped-call]
             return
-        protocol, records = self.wrappedProtocol, _Records()
-        self.wrappedProtocol = records  # type: ignore[assignment]
-        try:
-            super().dataReceived(data)  # type: ignore[no-untyped-call]
-        finally:
-            self.wrappedProtocol = protocol
-        if records.read:
-            protocol.dataReceived(b"".join(records.read))
+        own: Any = self
+        records: list[bytes] = []
+        error: Error | None = None
+        while error is None and not own._lostTLSConnection:
+            try:
+                records.append(own._tlsConnection.recv(2 * RECORD))
+            except Error as raised:
+                error = raised
+        if records and not own._aborted:
+            self.wrappedProtocol.dataReceived(b"".join(records))  # which may write, or close the connection
+        if own._lostTLSConnection:
+            return
+        if isinstance(error, ZeroReturnError):
+            own._shutdownTLS()
+            own._tlsShutdownFinished(None)
+        elif not isinstance(error, WantReadError):
+            own._tlsShutdownFinished(Failure(error))
+        own._flushSendBIO()
+
+    def _has(self, names: tuple[str, ...]) -> bool:
+        """Return whether Twisted's TLS has these names."""
+        return all(hasattr(self, name) for name in names)
 
     def can_write_at_once(self) -> bool:
         """Return whether all is there that `write_at_once` needs. The transport must be one with a socket."""
-        return all(hasattr(self, name) for name in OWN_NAMES) and all(
-            hasattr(self.transport, name) for name in SOCKET_NAMES
-        )
+        return self._has(WRITING) and all(hasattr(self.transport, name) for name in SOCKET_NAMES)
 
     def write_at_once(self, data: bytes | bytearray | memoryview) -> None:
         """Write without waiting for a turn of the reactor, as far as the socket takes it; the rest leaves as usual.
