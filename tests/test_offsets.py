@@ -17,6 +17,7 @@ from twisted_repeater.dialects.fix.of_type import of_type
 from twisted_repeater.dialects.fix.tracking import Tracker, Untracked
 from twisted_repeater.dialects.hl7 import of_type as hl7_of_type
 from twisted_repeater.dialects.hl7.by_message_type import Again
+from twisted_repeater.dialects.lines.perhaps import Perhaps
 from twisted_repeater.dialects.redis.by_name import by_name
 from twisted_repeater.errors import FARTHEST, FramingError
 from twisted_repeater.framings import (
@@ -111,6 +112,7 @@ MADE: list[Callable[[], Framing | Selector]] = [
     lambda: contains([b"ab", b"c"]),
     lambda: predicate(len),
     lambda: by_name(["GET", "SET"]),
+    lambda: Perhaps(lambda lines: False, True),
     lambda: hl7_of_type("ADT^A01", "ORU"),
     Again,
     lambda: of_type(["D", "AB"]),

@@ -16,7 +16,9 @@ from ._link import encoder
 from .codecs.bin_prot import _basics, _compounds, _numbers, _record, _variant, _wire
 from .dialects.fix import of_type, scan, tracking
 from .dialects.hl7 import by_message_type
-from .dialects.redis import by_name
+from .dialects.lines import perhaps
+from .dialects.postgres import rows
+from .dialects.redis import by_name, plain_values
 from .filters import _one_by_one
 from .framings import async_extra, base, delimited, fix, length, resp, varint
 
@@ -37,6 +39,9 @@ HOT_PATH: tuple[ModuleType, ...] = (
     _record,
     _variant,
     selectors,
+    perhaps,
+    rows,
+    plain_values,
     by_name,
     by_message_type,
     of_type,

@@ -30,6 +30,49 @@ class OtherModule(ModuleType):
         return SimpleNamespace(search=made.search, fullmatch=made.fullmatch, groups=made.groups)
 
 
+PARTS = (
+    rb"abc", rb"(Abd|cde)", rb"\b", b"^", rb"[^a]", rb"\s*", rb".*", b"$", b"(?i)", b"(?-i)", b"k+", rb"s{2,4}", b"|",
+    b"[K-s]",
+)  # fmt: skip
+"""Parts of expressions."""
+
+PIECES = (b"abc", b"aBD", b"CDE", b"k", b"S", b"\xc5\xbf", b"\xe3", b"\r\n", b" ")
+"""Pieces of lines."""
+
+
+class WordsTests(SynchronousTestCase):
+    """The words that each match of an expression has in it."""
+
+    def test_words(self) -> None:
+        """Where none of the words is, in whatever case, the expression cannot match; where one is, it may."""
+        may_match = Pattern("match", r"^(?:join|part)\b.*#secret").may_match
+        assert may_match is not None
+        self.assertTrue(may_match(memoryview(b"PRIVMSG a\r\nJoin #SECRET\r\n")))
+        self.assertFalse(may_match(memoryview(b"PRIVMSG a\r\nJoin #a\r\n")))
+        self.assertFalse(may_match(memoryview(b"\xff\0")))
+
+    def test_none(self) -> None:
+        """Some expressions need no word, are too long, or are of bytes that RE2 may not find as a word."""
+        for text in ("", ".*", r"^\d+$", "[a-z]x", "abc|", "a" * 1001, "caf\u00e9", r"caf\xc3\xa9", r"\303\251abc",
+                     r"\pLabc"):  # fmt: skip
+            self.assertIsNone(Pattern("match", text).may_match, text)
+
+    @given(st.lists(st.sampled_from(PARTS), max_size=6), st.lists(st.sampled_from(PIECES), max_size=9))
+    def test_never_too_few(self, parts: list[bytes], lines: list[bytes]) -> None:
+        """If an expression matches in a line, it may match there by its words."""
+        pattern = Pattern("match", b"".join(parts).decode())
+        read = b"".join(lines)
+        if pattern.may_match is not None and not pattern.may_match(memoryview(read)):
+            self.assertEqual([line for line in read.split(b"\n") if pattern.search(line.removesuffix(b"\r"))], [])
+
+    def test_without_them(self) -> None:
+        """Without the class that finds them, or where it finds the expression too large, there are none."""
+        with mock.patch.dict(sys.modules, {"re2": OtherModule(re2)}):
+            self.assertIsNone(Pattern("match", "abc").may_match)
+        with mock.patch.object(re2.Filter, "Compile", side_effect=re2.error("too large")):
+            self.assertIsNone(Pattern("match", "abc").may_match)
+
+
 class PatternTests(SynchronousTestCase):
     """Regular expressions."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater import Dialect, MarshalingError, ParseError, chain, dialects
-from twisted_repeater.codecs import fixed
+from twisted_repeater.codecs import RawCodec, fixed
 from twisted_repeater.dialects.lines import AllowLines, LogLines, RefuseLines, ReplaceInLines
-from twisted_repeater.filters import FilterPair
+from twisted_repeater.filters import FilterPair, selector_of
+from twisted_repeater.selectors import Selector
 from twisted_repeater.testing import FilterHarness
 
 
@@ -166,6 +167,44 @@ class LogTests(SynchronousTestCase):
         """What the dialect calls secret is left out."""
         (line,) = self.logged(LogLines(match="PASS"), dialects.lines(secret="^PASS "))
         self.assertEqual(line, "to the server: b'PASS ...'")
+
+
+class ManyLinesTests(SynchronousTestCase):
+    """Lines that come together."""
+
+    def selector(self, pair: FilterPair, codec: Any) -> Selector | None:
+        """Return the selector of the rule for lines to the server."""
+        return selector_of(pair.for_link(None)[0], codec)  # type: ignore[arg-type]
+
+    def test_same_verdicts(self) -> None:
+        """Lines of one read get the verdicts that they get one by one."""
+        run = harness(RefuseLines(match="^JOIN.*#secret"))
+        lines = [b"JOIN #a", b"PING", b"JOIN #secret", b"PONG"]
+        run.client_sends(*lines).expect(to_server=[b"JOIN #a", b"PING", b"PONG"])
+        outcome = run.client_sends(b"PING", b"PI\0NG", b"PONG")
+        self.assertEqual(outcome.to_server, [b"PING"])
+        self.assertTrue(outcome.closed)
+
+    def test_selected(self) -> None:
+        """Lines without the words of an expression are not looked at, if messages are the lines that came."""
+        read = b"PING\nPONG\n"
+        for pair in (RefuseLines("JOIN"), ReplaceInLines("JOIN", by="b"), LogLines("JOIN")):
+            selector = self.selector(pair, RawCodec())
+            assert selector is not None
+            self.assertFalse(selector.matches(read, 0, 4))
+        self.assertIsNone(self.selector(RefuseLines("."), RawCodec()))
+        self.assertIsNone(self.selector(AllowLines("JOIN"), RawCodec()))
+        self.assertIsNone(self.selector(RefuseLines("JOIN"), Reversed()))
+
+
+class Reversed:
+    """A codec whose messages are bytes, but others than those on the wire."""
+
+    def decode(self, payload: bytes) -> bytes:
+        """See `ICodec`."""
+        return payload[::-1]
+
+    encode = decode
 
 
 class StartTests(SynchronousTestCase):

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.postgres import decoding, messages
 from twisted_repeater.dialects.postgres.codec import TO_CLIENT, TO_SERVER
+from twisted_repeater.dialects.postgres.rows import data_row
 from twisted_repeater.errors import ParseError
 
 from .test_codec import ANSWERS, REQUESTS
@@ -47,16 +48,16 @@ class DecodingTests(SynchronousTestCase):
     def test_values(self) -> None:
         """The size of a value is -1 for NULL, or at least 0."""
         null = b"\xff\xff\xff\xff"
-        self.assertEqual(decoding.data_row(frame(b"D", b"\0\2" + null + b"\0\0\0\1x")).values, (None, b"x"))
+        self.assertEqual(data_row(frame(b"D", b"\0\2" + null + b"\0\0\0\1x")).values, (None, b"x"))
         self.assertEqual(decoding.function_call_response(frame(b"V", null)).value, None)
         for wrong in (b"\xff\xff\xff\xfe", b"\x80\0\0\0", b"\0\0\0\2x"):
-            self.assertRaises(WRONG, decoding.data_row, frame(b"D", b"\0\1" + wrong))
+            self.assertRaises(WRONG, data_row, frame(b"D", b"\0\1" + wrong))
             self.assertRaises(WRONG, decoding.function_call_response, frame(b"V", wrong))
 
     def test_counts(self) -> None:
         """A count that promises more than there is costs nothing."""
         for function, body in (
-            (decoding.data_row, b"\xff\xff"),
+            (data_row, b"\xff\xff"),
             (decoding.row_description, b"\xff\xff"),
             (decoding.parameter_description, b"\xff\xff"),
             (decoding.bind, b"\0\0\xff\xff"),

@@ -21,6 +21,13 @@ PART = re.compile(rb"\\(.?)", re.DOTALL)
 
 LONE = re.compile(rb"[\r\n\0]")
 
+PLAIN = re.compile(r"([ -\[\]-~]|\\[bBAzdDsSwW!-/:-@\[-`{-~])*")
+"""Expressions of printable ASCII, without escapes that may stand for other bytes. How RE2 finds the words that another
+one needs is not meant for bytes that are not UTF-8."""
+
+LONGEST_PLAIN = 1000
+"""For longer expressions the words are not searched for: RE2 limits the memory for that, and then finds none."""
+
 
 def load_re2() -> Any:
     """Import RE2.
@@ -52,6 +59,9 @@ class Pattern:
 
     groups: int
     """How many groups it has."""
+    may_match: Callable[[memoryview], bool] | None
+    """Returns whether it may match in one of several lines, whatever is between them. ``None`` if only a look at each
+    line can tell."""
 
     def __init__(self, option: str, text: str) -> None:
         if not isinstance(text, str):
@@ -69,6 +79,7 @@ class Pattern:
             raise ValueError(f"{option} must be a regular expression of RE2, not {text!r}: {reason}") from None
         self._match, self._anywhere, self._whole = _ways_to_match(re2, expression)
         self.groups = expression.groups
+        self.may_match = _words(re2, text, options)
 
     def search(self, line: bytes, at: int = 0) -> Spans | None:
         """Return the first place where a line matches, from an offset on."""
@@ -110,6 +121,23 @@ def _ways_to_match(re2: Any, expression: Any) -> tuple[Callable[[Any, bytes, int
         return [(-1, -1)] if found is None else [found.span(group) for group in range(expression.groups + 1)]
 
     return match, expression.search, expression.fullmatch
+
+
+def _words(re2: Any, text: str, options: Any) -> Callable[[memoryview], bool] | None:
+    """Return a function that says whether one of the words is there that each match of an expression has in it.
+
+    RE2 finds out which words these are. ``None`` if there are none.
+    """
+    if not hasattr(re2, "Filter") or len(text) > LONGEST_PLAIN or not PLAIN.fullmatch(text):
+        return None
+    words = re2.Filter()
+    try:
+        words.Add(text.encode(), options)
+        words.Compile()
+    except (re2.error, RuntimeError):  # too large
+        return None
+    match = words.Match
+    return None if match(b"", True) else lambda lines: match(lines, True) is not None
 
 
 class Template:

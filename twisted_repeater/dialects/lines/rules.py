@@ -9,6 +9,7 @@ from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
 from ..._text import shortened
+from ...codecs import RawCodec
 from ...errors import ParseError
 from ...filters._provider import selector_for_types
 from ...filters.log import short_repr
@@ -18,6 +19,7 @@ from ...link import Link
 from ...selectors import Selector
 from ...verdicts import DROP, PASS_ON, Close, Send, SendBack, Verdict
 from .patterns import LONE, Pattern, Template
+from .perhaps import Perhaps
 
 __all__ = ["AllowLines", "LogLines", "RefuseLines", "ReplaceInLines"]
 
@@ -170,6 +172,9 @@ def _send(messages: list[bytes]) -> Verdict:
 class _Rule:
     """The filter of a direction. All links share it: it keeps nothing of them."""
 
+    _wants_all = False
+    """Whether it decides about lines in which the expression does not match."""
+
     def __init__(self, pattern: Pattern, template: Template | None, lone: str = "pass") -> None:
         if lone not in ("close", "pass"):
             raise ValueError(f"lone must be close or pass, not {lone!r}")
@@ -178,8 +183,12 @@ class _Rule:
         self._closes = lone == "close"
 
     def selector_for(self, codec: ICodec | None) -> Selector | None:
-        """See `ISelectiveByCodec`."""
-        return selector_for_types(self, (bytes,), codec)
+        """See `ISelectiveByCodec`. Lines in which the expression cannot match pass, unless a rule wants all."""
+        selector = selector_for_types(self, (bytes,), codec)
+        may_match = self._pattern.may_match
+        if type(codec) is not RawCodec or may_match is None or self._wants_all:  # a codec may make other bytes of them
+            return selector
+        return Perhaps(may_match, self._closes)
 
     def filter(self, message: bytes, link: Link) -> Verdict:
         """See `IFilter`. A CR at the end is a part of the line's end, which the filters need not know."""
@@ -215,6 +224,7 @@ class _Allow(_Rule):
     """Stops lines that the expression does not match as a whole."""
 
     __qualname__ = "AllowLines"
+    _wants_all = True
 
     def _decide(self, line: bytes, end: bytes, link: Link) -> Verdict:
         if self._pattern.matches_all_of(line):

@@ -20,6 +20,7 @@ from ...selectors import Selector, first_byte
 from . import decoding, encoding, messages
 from .decoding import Decode
 from .messages import Raw
+from .rows import data_row
 
 __all__ = ["TO_CLIENT", "TO_SERVER", "PostgresCodec"]
 
@@ -124,7 +125,7 @@ TO_CLIENT: PostgresCodec = PostgresCodec(
         Kind(b"E", messages.ErrorResponse, decoding.error_response, encoding.fields),
         Kind(b"N", messages.NoticeResponse, decoding.notice_response, encoding.fields),
         Kind(b"T", messages.RowDescription, decoding.row_description, encoding.row_description),
-        Kind(b"D", messages.DataRow, decoding.data_row, encoding.data_row),
+        Kind(b"D", messages.DataRow, data_row, encoding.data_row),
         Kind(b"C", messages.CommandComplete, decoding.command_complete, encoding.command_complete),
         _empty(b"I", messages.EmptyQueryResponse),
         _empty(b"s", messages.PortalSuspended),

@@ -21,7 +21,6 @@ from .messages import (
     CopyFail,
     CopyInResponse,
     CopyOutResponse,
-    DataRow,
     Describe,
     ErrorResponse,
     Execute,
@@ -50,7 +49,6 @@ __all__ = [
     "copy_fail",
     "copy_in_response",
     "copy_out_response",
-    "data_row",
     "describe",
     "error_response",
     "execute",
@@ -185,13 +183,6 @@ def row_description(frame: bytes) -> RowDescription:
         at += after_name.size
     _end(frame, at)
     return RowDescription(tuple(columns))
-
-
-def data_row(frame: bytes) -> DataRow:
-    """Read a DataRow."""
-    values, at = _values(frame, BODY)
-    _end(frame, at)
-    return DataRow(values)
 
 
 def command_complete(frame: bytes) -> CommandComplete:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import MarshalingError, ParseError
 from .inline import split_inline
+from .plain_values import COMPILED, NOT_PLAIN, plain_value, words_in
 from .values import ErrorText, after_attributes, line_of, read_slowly, read_value, write_string, write_value
 
 __all__ = ["Command", "ErrorText", "Raw", "Reply", "read_command", "read_reply"]
@@ -121,7 +122,8 @@ class Reply:
             ParseError: Python has no such value, for example a map whose keys are maps.
         """
         if self._value is UNREAD:
-            self._value = read_value(self._frame)
+            value = plain_value(self._frame) if COMPILED else NOT_PLAIN
+            self._value = value if value is not NOT_PLAIN else read_value(self._frame)
         return self._value
 
     @property
@@ -186,12 +188,11 @@ class Raw:
 
 def read_command(frame: bytes) -> Command | Raw:
     """Return the command in a whole frame."""
+    words: list[bytes] | None = None
     if frame[:1] != b"*":
         words = split_inline(frame)
     elif len(frame) <= SHORT:
-        words = read_value(frame)
-    else:
-        words = None
+        words = (words_in(frame) if COMPILED else None) or read_value(frame)
     word = words[0] if words else _name_in(frame)
     if word is None:
         return Raw(frame)
