@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from inspect import iscoroutine
-from types import GeneratorType
 from types import coroutine as awaitable
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.python.failure import Failure
@@ -71,59 +70,38 @@ def begin(coroutine: Work[T]) -> tuple[bool, Any]:
     if _running_loop() is not None:
         return False, run(coroutine)
     context = copy_context()
-    awaiter = _idle.pop() if _idle else _new_awaiter()
     try:
-        result: Any = context.run(awaiter.send, coroutine)
+        awaited = context.run(coroutine.send, None)
+    except StopIteration as end:
+        return True, end.value
     except RuntimeError as error:
         _explain(error)
         raise
-    if awaiter.gi_yieldfrom is not None:
-        return False, run(_rest(awaiter, context, result))
-    _idle.append(awaiter)
-    return True, result
-
-
-_Awaiter: TypeAlias = "GeneratorType[Any, Any, None]"
-
-_idle: list[_Awaiter] = []
-"""Awaiters that can be used again."""
+    return False, run(_rest(coroutine, context, awaited))
 
 
 @awaitable
-def _awaiter() -> Generator[Any, Any, None]:
-    """Await a coroutine that is sent here, yield its result, and do the same with the next one.
-
-    A coroutine that is not awaited ends with StopIteration, which costs more than everything else about a short one.
-    """
-    coroutine = yield
-    while True:
-        coroutine = yield (yield from coroutine)
-
-
-def _new_awaiter() -> _Awaiter:
-    """Return an awaiter that can be sent a coroutine."""
-    awaiter = cast("_Awaiter", _awaiter())
-    awaiter.send(None)
-    return awaiter
-
-
-@awaitable
-def _rest(awaiter: _Awaiter, context: Context, awaited: object) -> Generator[Any, Any, Any]:
+def _rest(coroutine: Work[T], context: Context, awaited: object) -> Generator[Any, Any, T]:
     """Go on with a coroutine that waits for ``awaited``; return its result.
 
     All its steps run in one context, so that it may reset a variable that it has set in an earlier one.
     """
-    while awaiter.gi_yieldfrom is not None:
-        error, answer = None, None
+    error: BaseException | None
+    while True:
         try:
-            answer = yield awaited
+            answer, error = (yield awaited), None
+        except GeneratorExit:  # nobody waits any more
+            context.run(coroutine.close)
+            raise
         except BaseException as thrown:  # what it awaits has failed: the coroutine gets the error
-            error = thrown
+            answer, error = None, thrown
         try:
-            awaited = context.run(awaiter.send, answer) if error is None else context.run(awaiter.throw, error)
+            awaited = context.run(coroutine.send, answer) if error is None else context.run(coroutine.throw, error)
+        except StopIteration as end:
+            result: T = end.value
+            return result
         finally:
             error = None  # its traceback has this frame
-    return awaited
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
