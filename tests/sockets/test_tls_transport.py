@@ -22,7 +22,7 @@ from ..certificates import Authority
 
 
 class Wire(StringTransport):
-    """A transport with a socket that takes so many bytes at once, or is lost."""
+    """A transport with a socket that takes so many bytes, or is lost."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,6 +36,7 @@ class Wire(StringTransport):
         if isinstance(self.takes, Exception):
             return self.takes
         taken = data[: self.takes]
+        self.takes -= len(taken)
         self.sent += taken
         return len(taken)
 
@@ -125,7 +126,9 @@ class ReadingTests(TLSCase):
         message = bytes(range(256)) * 256
         self.client.write(message)
         data = self.written()
-        self.tls.dataReceived(data[:-1])
+        self.tls.dataReceived(data[:10])
+        self.assertEqual(self.own.received, [])
+        self.tls.dataReceived(data[10:-1])
         self.assertEqual(self.own.received, [message[: 3 * RECORD]])
         self.tls.dataReceived(data[-1:])
         self.assertEqual(self.own.received, [message[: 3 * RECORD], message[3 * RECORD :]])

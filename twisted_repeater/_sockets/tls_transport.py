@@ -94,11 +94,12 @@ class RelayingTLS(BufferingTLSTransport):
         transport: Any = self.transport
         if not (transport.dataBuffer or transport._tempDataBuffer):
             sent = transport.writeSomeData(encrypted)
+            while isinstance(sent, int) and 0 < sent < len(encrypted):  # it offers the socket no more than 128 KiB
+                encrypted = encrypted[sent:]
+                sent = transport.writeSomeData(encrypted)
             if sent == len(encrypted):
                 return
-            if isinstance(sent, int):  # otherwise it is lost, which the transport finds out by itself
-                encrypted = encrypted[sent:]
-        transport.write(encrypted)
+        transport.write(encrypted)  # also if the socket is lost: the transport finds that out by itself
 
 
 class RelayingTLSFactory(TLSMemoryBIOFactory):
