@@ -242,6 +242,17 @@ class CommonTests:
         await self.ann.when_over()
         self.assertEqual((self.outlet.waiting, type(self.outlet), self.time.deadlines()), (0, self.ungated, []))
 
+    async def test_own_messages(self: Any) -> None:
+        """What the application sends passes the faults, too, in its turn."""
+        await self.linked(Bandwidth(10_000, direction=BACK))
+        self.ann.send(self.ann.client, b"of the application")
+        self.peer.send(b"of the server")
+        self.here.repeater.send_to_all_clients(b"broadcast")
+        await turn(3)
+        self.assertEqual(self.sent_back, [])
+        await self.time.pass_until(self.client.seen.reach(4))
+        self.assertEqual(set(self.sent_back), {b"of the application", b"of the server", b"broadcast"})
+
     async def test_slow_close(self: Any) -> None:
         """The end of a stream comes later, after all bytes; linger is the limit."""
         await self.linked(SlowClose(8), replace(UNHURRIED, close_timeout=5))
@@ -282,17 +293,6 @@ class SocketTests(CommonTests, FaultCase):
         self.client.send(b"still open")
         await self.peer.seen.holds(b"still open")
         await self.time.pass_until(self.client.seen.holds(END))
-
-    async def test_own_messages(self) -> None:
-        """What the application sends passes the faults, too, in its turn."""
-        await self.linked(Bandwidth(10_000, direction=BACK))
-        self.ann.send(self.ann.client, b"of the application")
-        self.peer.send(b"of the server")
-        self.here.repeater.send_to_all_clients(b"broadcast")
-        await turn(3)
-        self.assertEqual(self.sent_back, [])
-        await self.time.pass_until(self.client.seen.reach(4))
-        self.assertEqual(set(self.sent_back), {b"of the application", b"of the server", b"broadcast"})
 
 
 class TLSTests(CommonTests, FaultCase):
