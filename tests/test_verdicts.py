@@ -201,6 +201,19 @@ class ValueTests(SynchronousTestCase):
             self.assertIs(copy.deepcopy(constant), constant)
             self.assertIs(pickle.loads(pickle.dumps(constant)), constant)
 
+    def test_copies_say_the_same(self) -> None:
+        """A copy of a verdict is equal to it, also one that came from another process."""
+        for verdict in (
+            Send(b"m", 2),
+            SendBack([b"m"]),
+            PassOnAndSendBack(["m"]),
+            Close(WHY, forward=[1], back=[b"m"]),
+            Mixed(passes=True, back=[b"m"], delay=3),
+            Later(2, SendBack([b"m"])),
+        ):
+            for copied in (copy.copy(verdict), copy.deepcopy(verdict), pickle.loads(pickle.dumps(verdict))):
+                self.assertEqual(copied, verdict)
+
     def test_shown_as_written(self) -> None:
         """A verdict is shown as the expression that makes it."""
         for verdict in (

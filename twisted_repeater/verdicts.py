@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False
+# cython: language_level=3, boundscheck=False, wraparound=False, annotation_typing=False, auto_pickle=False
 """Verdicts, the answers of filters: pass on, drop, replace, answer, close, or one of these later.
 
 Compiled where a compiler was found at installation, with the types of ``verdicts.pxd``.
