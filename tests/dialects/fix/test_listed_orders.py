@@ -108,6 +108,8 @@ class ListedOrdersTests(SynchronousTestCase):
         twice = [(11, "a"), (55, "A"), (38, "5"), (38, "5000")]
         (found,) = listed_orders(sent(Message("D", twice)))
         self.assertEqual(found.repeated, 38)
+        (found,) = listed_orders(sent(Message("D", [(55, "A"), (388, "0"), (388, "0")])))
+        self.assertIsNone(found.repeated)
         found, other = listed_orders(sent(NewOrderList([*twice, (11, "b"), (38, "1")])))
         self.assertEqual((found.repeated, other.repeated), (38, None))
 

@@ -106,7 +106,7 @@ def _single(message: Message, whole: bool) -> ListedOrder:
     """Return the order that a message is. Most have each field once, so that the others need not be read."""
     found = message.chosen(OF_SIZE)
     fields = dict(found)
-    if len(fields) != len(found) or LEG_SYMBOL in fields:
+    if LEG_SYMBOL in fields or (len(fields) != len(found) and _repeated(found) is not None):
         return _order(message.fields)
     symbol = fields.get(SYMBOL)
     return ListedOrder(message if whole else fields, () if symbol is None else (symbol,), None)
@@ -130,16 +130,19 @@ def _misplaced(head: Pairs, fields: Pairs, *, is_cross: bool) -> int | None:
 def _order(fields: Pairs, shared: dict[int, bytes] | None = None) -> ListedOrder:
     """Return the order that some fields are, with those that are not its own."""
     own = dict(fields)
-    repeated = None
-    if len(own) != len(fields):
-        tags = [tag for tag, _ in fields]
-        repeated = next((tag for tag in ONCE if tags.count(tag) > 1), None)
+    repeated = None if len(own) == len(fields) else _repeated(fields)
     every = own if shared is None else ChainMap(own, shared)  # a copy for each order could be large
     symbol = every.get(SYMBOL)
     symbols: tuple[bytes, ...] = () if symbol is None else (symbol,)
     if LEG_SYMBOL in own:
         symbols += tuple(value for tag, value in fields if tag == LEG_SYMBOL)
     return ListedOrder(every, symbols, repeated, tuple(value for tag, value in fields if tag in LEG_QUANTITIES))
+
+
+def _repeated(fields: Pairs) -> int | None:
+    """Return the tag of a field that an order has twice."""
+    tags = [tag for tag, _ in fields]
+    return next((tag for tag in ONCE if tags.count(tag) > 1), None)
 
 
 def is_priced(fields: Message | Mapping[int, bytes]) -> bool:
