@@ -15,7 +15,7 @@ from ._lane import account, judge, lane, output, reader
 from ._link import encoder
 from .codecs.bin_prot import _basics, _compounds, _numbers, _record, _variant, _wire
 from .dialects.fix import of_type, scan, tracking
-from .dialects.hl7 import by_message_type
+from .dialects.hl7 import by_message_type, header
 from .dialects.lines import perhaps
 from .dialects.postgres import rows
 from .dialects.redis import by_name, plain_values
@@ -44,6 +44,7 @@ HOT_PATH: tuple[ModuleType, ...] = (
     plain_values,
     by_name,
     by_message_type,
+    header,
     of_type,
     tracking,
     scan,

@@ -259,7 +259,7 @@ class NumberTests(SynchronousTestCase):
         for number, place in ((2, 2), (3, 4)):
             made = frame(order(), number)
             self.assertTrue(rig.numbers.trackers[UP].is_next(made))
-            self.assertEqual(rig.outcome(made, rig.numbers.passed(UP, made)), [[f"D{place} a"], []])
+            self.assertEqual(rig.outcome(made, rig.numbers.trackers[UP].passed(made)), [[f"D{place} a"], []])
             rig.numbers.sent(UP, order("z"))
         self.assertEqual(rig.says(order(), 4), [["D6 a"], []])
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tracemalloc
+from decimal import Decimal
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_repeater.dialects.fix import Message, NewOrderCross, NewOrderList, NewOrderMultileg
-from twisted_repeater.dialects.fix.listed_orders import has_two_sizes, is_priced, listed_orders
+from twisted_repeater.dialects.fix.listed_orders import amount_of, has_two_sizes, is_priced, listed_orders
 
 from .made import order, sent
 
@@ -17,8 +18,10 @@ class ListedOrdersTests(SynchronousTestCase):
 
     def test_one(self) -> None:
         """An order is one, with all of its fields."""
-        (found,) = listed_orders(order(f38="7"))
-        self.assertEqual((found.fields[38], found.symbols, found.repeated), (b"7", (b"MSFT",), None))
+        for whole, number in ((True, b"id-2"), (False, None)):
+            (found,) = listed_orders(order(f38="7"), whole=whole)
+            self.assertEqual((found.fields[38], found.symbols, found.repeated), (b"7", (b"MSFT",), None))
+            self.assertEqual(found.fields.get(11), number)
 
     def test_list(self) -> None:
         """In a list, what one order lacks does not come from another, and what stands before counts for all."""
@@ -88,13 +91,25 @@ class ListedOrdersTests(SynchronousTestCase):
     def test_sizes(self) -> None:
         """An order has one size."""
         self.assertFalse(has_two_sizes(order()))
-        self.assertTrue(has_two_sizes({38: b"1", 516: b"1"}))
+        for tags in ((38, 516), (38, 152), (152, 516)):
+            self.assertTrue(has_two_sizes(dict.fromkeys(tags, b"1")))
+        self.assertFalse(has_two_sizes({152: b"1"}))
+
+    def test_amount(self) -> None:
+        """A number counts without its sign. What is none, or very long, has no amount."""
+        self.assertEqual(
+            [amount_of(value) for value in (b"7.50", b"-.5", b"+3.")], [Decimal(n) for n in ("7.5", "0.5", "3")]
+        )
+        for value in (None, b"", b"-", b"1e3", b"x", b"1" * 41):
+            self.assertIsNone(amount_of(value))
 
     def test_repeated(self) -> None:
         """A field that an order must have once is found if it is there twice, in the same order only."""
         twice = [(11, "a"), (55, "A"), (38, "5"), (38, "5000")]
         (found,) = listed_orders(sent(Message("D", twice)))
         self.assertEqual(found.repeated, 38)
+        (found,) = listed_orders(sent(Message("D", [(55, "A"), (388, "0"), (388, "0")])))
+        self.assertIsNone(found.repeated)
         found, other = listed_orders(sent(NewOrderList([*twice, (11, "b"), (38, "1")])))
         self.assertEqual((found.repeated, other.repeated), (38, None))
 

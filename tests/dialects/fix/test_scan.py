@@ -81,6 +81,12 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual((message.get(35), message.get(135), message.get(5)), (b"D", b"x", b"y"))
         self.assertEqual((message.get(3), message.get(0), message.get(-1)), (None, None, None))
 
+    def test_chosen(self) -> None:
+        """Fields with some tags are found in order, as often as they are there, and not within data."""
+        message = Scanned(frame("35=B|55=A|95=5|96=x|38=|38=7|55=B|"))
+        self.assertEqual(message.chosen(frozenset((38, 55))), ((55, b"A"), (38, b"7"), (55, b"B")))
+        self.assertEqual((message.has_data, Scanned(b"35=B\1").has_data), (True, False))
+
     def test_type(self) -> None:
         """MsgType is found without a look at anything else."""
         for data, kind in (

@@ -13,6 +13,7 @@ from twisted_repeater.dialects.fix.scan import written
 from twisted_repeater.dialects.fix.tracking import Tracker, Untracked, number_in
 from twisted_repeater.dialects.fix.values import Value
 from twisted_repeater.selectors import NOTHING
+from twisted_repeater.verdicts import PASS_ON
 
 from . import samples
 from .numbers_rig import frame, order
@@ -56,6 +57,15 @@ class TrackingTests(SynchronousTestCase):
         data = SessionCodec().decode(samples.frame("35=D|34=5|95=9|96=x|"))
         self.assertFalse(tracker.is_next(data))
         self.assertEqual([tracker.is_next(one) for one in (fifth, told)], [True, False])
+
+    def test_passed(self) -> None:
+        """A message that just passes is counted, and has another number only if messages were added before it."""
+        tracker = Tracker()
+        tracker.is_quiet, tracker.last = True, 4
+        self.assertIs(tracker.passed(frame(order(), 5)), PASS_ON)
+        tracker.shift = 3
+        verdict: Any = tracker.passed(frame(order(), 6))
+        self.assertEqual((tracker.last, [one[34] for one in verdict.forward]), (6, [b"9"]))
 
     def test_number_in(self) -> None:
         """Garbled messages, data before the number, and messages that name numbers are left to a closer look."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -25,6 +27,7 @@ class BatchTests(SynchronousTestCase):
         self.assertEqual(Batch(BATCH).messages, (Message(PATIENT), admission("ID2", "ADT^A40")))
         batch = Batch(BATCH)
         self.assertIs(batch.messages, batch.messages)
+        self.assertEqual(copy.copy(batch).messages, batch.messages)
         self.assertEqual(Batch(BATCH).segments[:3], ("FHS", "BHS", "MSH"))
         self.assertEqual(Batch(BATCH).charset.name, "utf-8")
         self.assertEqual(Batch(b"BHS|^~\\&|\rBTS|0\r").messages, ())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from ...codecs._typed import TypedCodec
 from ...errors import ParseError
 from ...selectors import NOTHING, Selector
@@ -23,7 +21,7 @@ class FixCodec(TypedCodec[Message]):
 
     def decode(self, payload: bytes) -> Message:
         """See `ICodec`."""
-        return cast(Message, read_as(CLASSES, Message, payload))
+        return read_as(CLASSES, Message, payload)
 
     def encode(self, message: object) -> bytes:
         """See `ICodec`. The message must have its header and trailer."""
@@ -60,7 +58,7 @@ class SessionCodec(FixCodec):
     def decode(self, payload: bytes) -> Message:
         """See `ICodec`."""
         try:
-            return decode(payload)
+            return read_as(CLASSES, Message, payload)
         except Garbled:
             raise
         except ParseError:
@@ -128,4 +126,4 @@ def decode(payload: bytes) -> Message:
         Garbled: BodyLength or CheckSum is wrong.
         ParseError: the bytes are not a message.
     """
-    return cast(Message, read_as(CLASSES, Message, payload))
+    return read_as(CLASSES, Message, payload)

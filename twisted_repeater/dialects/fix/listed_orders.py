@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from .messages import Message
-from .tags import DATA_FIELDS
 
-__all__ = ["ListedOrder", "has_two_sizes", "is_priced", "listed_orders"]
+__all__ = ["ListedOrder", "amount_of", "has_two_sizes", "is_priced", "listed_orders"]
 
 BEGINS: dict[str, int] = {"E": 11, "s": 54, "t": 54}
 """The field that each order in a message begins with, by MsgType."""
@@ -27,22 +28,27 @@ LEG_QUANTITIES = (687, 685)
 """LegQty and LegOrderQty."""
 WITH_LEGS = frozenset({"AB", "AC"})
 """Orders with legs, and changes of these."""
-MARKS: tuple[bytes, ...] = tuple(b"\1%d=" % tag for tag in ONCE)
-LEG_MARK: bytes = b"\1%d=" % LEG_SYMBOL
-HAS_DATA: re.Pattern[bytes] = re.compile(rb"\x01(?:%b)=" % b"|".join(b"%d" % tag for tag in sorted(DATA_FIELDS)))
 FIELD: re.Pattern[bytes] = re.compile(rb"\x01(\d{1,9})=")
 
 LIMITED = frozenset({b"2", b"4", b"6", b"7", b"8", b"B", b"D", b"E", b"F", b"H", b"S"})
 """The OrdTypes whose Price is a limit. With others it says nothing about what is paid."""
 
-WIDENS = (388, 389)
-"""DiscretionInst and DiscretionOffsetValue: the order may trade beyond its Price."""
+DISCRETION, DISCRETION_OFFSET = 388, 389
 
 AMOUNTS = frozenset({None, b"1", b"2", b"3"})
 """The PriceTypes in which Price is an amount, or no less than that: not a yield, and not a difference."""
 
-SIZES = (38, 152, 516)
+NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)")
+"""What FIX writes as a number: it has no exponent."""
+LONGEST_NUMBER = 40
+"""How many characters a number may have."""
+
+QUANTITY, CASH_QUANTITY, PERCENT = 38, 152, 516
 """OrderQty, CashOrderQty and OrderPercent: an order has one of them."""
+
+
+OF_SIZE = frozenset((*ONCE, LEG_SYMBOL, DISCRETION, DISCRETION_OFFSET, PERCENT))
+"""The fields that say how large an order is, and of what."""
 
 
 class ListedOrder(NamedTuple):
@@ -58,15 +64,19 @@ class ListedOrder(NamedTuple):
     """The quantities of its legs, where they have their own."""
 
 
-def listed_orders(message: Message) -> list[ListedOrder]:
+def listed_orders(message: Message, *, whole: bool = True) -> list[ListedOrder]:
     """Return the orders in a message, at least one; most messages are one order themselves.
 
     A field that stands in one order does not count for the next. What stands before the first counts for all.
+
+    Args:
+        message: the message.
+        whole: whether all fields of the orders are needed, not only those that say how large they are.
     """
     kind = message.type
     begins = BEGINS.get(kind)
-    if begins is None and kind not in WITH_LEGS and HAS_DATA.search(message.data) is None:
-        return [_single(message)]
+    if begins is None and kind not in WITH_LEGS and not message.has_data:
+        return [_single(message, whole)]
     fields = message.fields
     orders = [_order(fields)] if begins is None else _several(kind, fields, begins)
     hidden = _hidden(fields)
@@ -92,13 +102,14 @@ def _hidden(fields: Pairs) -> int | None:
     return next((int(field[1]) for field in found if field is not None), None)
 
 
-def _single(message: Message) -> ListedOrder:
-    """Return the order that a message is. Most can be read as they are, which takes half the time."""
-    data = message.data
-    if max(map(data.count, MARKS)) > 1 or LEG_MARK in data:
+def _single(message: Message, whole: bool) -> ListedOrder:
+    """Return the order that a message is. Most have each field once, so that the others need not be read."""
+    found = message.chosen(OF_SIZE)
+    fields = dict(found)
+    if LEG_SYMBOL in fields or (len(fields) != len(found) and _repeated(found) is not None):
         return _order(message.fields)
-    symbol = message.get(SYMBOL)
-    return ListedOrder(message, () if symbol is None else (symbol,), None)
+    symbol = fields.get(SYMBOL)
+    return ListedOrder(message if whole else fields, () if symbol is None else (symbol,), None)
 
 
 def _spans(places: list[int], size: int) -> Iterator[tuple[int, int]]:
@@ -119,10 +130,7 @@ def _misplaced(head: Pairs, fields: Pairs, *, is_cross: bool) -> int | None:
 def _order(fields: Pairs, shared: dict[int, bytes] | None = None) -> ListedOrder:
     """Return the order that some fields are, with those that are not its own."""
     own = dict(fields)
-    repeated = None
-    if len(own) != len(fields):
-        tags = [tag for tag, _ in fields]
-        repeated = next((tag for tag in ONCE if tags.count(tag) > 1), None)
+    repeated = None if len(own) == len(fields) else _repeated(fields)
     every = own if shared is None else ChainMap(own, shared)  # a copy for each order could be large
     symbol = every.get(SYMBOL)
     symbols: tuple[bytes, ...] = () if symbol is None else (symbol,)
@@ -131,11 +139,31 @@ def _order(fields: Pairs, shared: dict[int, bytes] | None = None) -> ListedOrder
     return ListedOrder(every, symbols, repeated, tuple(value for tag, value in fields if tag in LEG_QUANTITIES))
 
 
+def _repeated(fields: Pairs) -> int | None:
+    """Return the tag of a field that an order has twice."""
+    tags = [tag for tag, _ in fields]
+    return next((tag for tag in ONCE if tags.count(tag) > 1), None)
+
+
 def is_priced(fields: Message | Mapping[int, bytes]) -> bool:
     """Return whether Price is the limit of what an order pays for one."""
-    return fields.get(40) in LIMITED and fields.get(423) in AMOUNTS and all(fields.get(tag) is None for tag in WIDENS)
+    if fields.get(40) not in LIMITED or fields.get(423) not in AMOUNTS:
+        return False
+    return fields.get(DISCRETION) is None and fields.get(DISCRETION_OFFSET) is None  # or it may trade beyond its Price
 
 
 def has_two_sizes(fields: Message | Mapping[int, bytes]) -> bool:
     """Return whether an order says in two ways how large it is: each receiver chooses its own."""
-    return sum(fields.get(tag) is not None for tag in SIZES) > 1
+    if fields.get(QUANTITY) is None:
+        return fields.get(CASH_QUANTITY) is not None and fields.get(PERCENT) is not None
+    return fields.get(CASH_QUANTITY) is not None or fields.get(PERCENT) is not None
+
+
+def amount_of(value: bytes | None) -> Decimal | None:
+    """Return how large a number is; ``None`` if it is none, or too long to be meant."""
+    return None if value is None or len(value) > LONGEST_NUMBER else _amount(value)
+
+
+@lru_cache(1000)  # orders share sizes and prices
+def _amount(value: bytes) -> Decimal | None:
+    return None if NUMBER.fullmatch(value) is None else abs(Decimal(value.decode()))

@@ -47,7 +47,7 @@ from twisted.logger import Logger
 
 from ...errors import MarshalingError, ParseError, RepeaterError
 from ...model import Direction
-from ...verdicts import PASS_ON, Close, Send, Verdict
+from ...verdicts import PASS_ON, Close, Verdict
 from .decisions import check_added, check_size, going_on, is_of_session, is_version, verdict_with
 from .flow import Flow, opposite
 from .message import Message
@@ -292,12 +292,6 @@ class Numbers:
         return [*due, made]
 
     # -- messages that just pass -----------------------------------------------------------------------------
-
-    def passed(self, way: Direction, message: Message) -> Verdict:
-        """Return what the receiver gets for a message that just passes: `Tracker.is_next` has said so."""
-        tracker = self.trackers[way]
-        tracker.last += 1
-        return Send(message.renumbered(tracker.last + tracker.shift)) if tracker.shift else PASS_ON
 
     def _look_up(self) -> None:
         """See which messages have just passed."""

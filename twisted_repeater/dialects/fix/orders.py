@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -22,7 +21,7 @@ from ...observers._throttle import LogThrottle
 from ...selectors import Selector
 from ...verdicts import PASS_ON, Verdict
 from .codec import FixCodec
-from .listed_orders import ListedOrder, has_two_sizes, is_priced, listed_orders
+from .listed_orders import ListedOrder, amount_of, has_two_sizes, is_priced, listed_orders
 from .message import Message
 from .of_type import of_type
 from .refusals import refuse
@@ -42,11 +41,8 @@ NO_SYMBOL = b"[N/A]"
 UNKNOWN_SYMBOL, EXCEEDS_LIMIT, OTHER = 1, 3, 0
 """Reasons of an ExecutionReport."""
 
-NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)")
-"""What FIX writes as a number: it has no exponent."""
-
 LONGEST = 40
-"""How many characters of a symbol or a number are shown."""
+"""How many characters of a symbol are shown."""
 
 Limit = float | Decimal | None
 
@@ -215,7 +211,7 @@ class Orders:
         """Return why a message with orders is refused."""
         if self.is_halted(link.client_name):
             return HALTED
-        orders = listed_orders(message)
+        orders = listed_orders(message, whole=False)
         for order in orders:
             if order.repeated is not None and self._rules:
                 return _Reason("repeated", f"field {order.repeated} must occur once, in its place")
@@ -240,14 +236,16 @@ class Orders:
         if not symbols or NO_SYMBOL in symbols:
             return _Reason("symbol", "an order must have a Symbol", UNKNOWN_SYMBOL)
         for symbol in symbols:
-            if _folded(symbol) in self.refuse_symbols or (self.symbols and symbol not in self.symbols):
+            if (self.symbols and symbol not in self.symbols) or (
+                self.refuse_symbols and _folded(symbol) in self.refuse_symbols
+            ):
                 return _Reason("symbol", f"orders of {_shown(symbol)} are not allowed", UNKNOWN_SYMBOL)
         return None
 
     def _about_quantity(self, order: ListedOrder) -> _Reason | None:
         assert self.max_quantity is not None
         for value in (order.fields.get(38), *order.leg_quantities):
-            quantity = _number(value)
+            quantity = amount_of(value)
             if quantity is None:
                 return _Reason("quantity", "an order must have an OrderQty that is a number", EXCEEDS_LIMIT)
             if quantity > self.max_quantity:
@@ -257,10 +255,11 @@ class Orders:
     def _about_notional(self, order: ListedOrder) -> _Reason | None:
         assert self.max_notional is not None
         fields = order.fields
-        if 152 in fields:
-            notional = _number(fields.get(152))
+        cash = fields.get(152)
+        if cash is not None:
+            notional = amount_of(cash)
         elif is_priced(fields):
-            quantity, price = _number(fields.get(38)), _number(fields.get(44))
+            quantity, price = amount_of(fields.get(38)), amount_of(fields.get(44))
             notional = None if quantity is None or price is None else quantity * price
         elif self.passes_unpriced:
             return None
@@ -304,13 +303,6 @@ class Orders:
 
 HALTED = _Reason("halted", "orders are halted")
 TWO_SIZES = _Reason("repeated", "an order must have one of OrderQty, CashOrderQty and OrderPercent")
-
-
-def _number(value: bytes | None) -> Decimal | None:
-    """Return how large a number is; ``None`` if it is none, or too long to be meant."""
-    if value is None or len(value) > LONGEST or NUMBER.fullmatch(value) is None:
-        return None
-    return abs(Decimal(value.decode()))
 
 
 def _above(what: str, found: Decimal, limit: Decimal) -> _Reason:

@@ -63,8 +63,8 @@ cpdef bytes type_of(bytes data)
 
 cdef class Scanned:
     cdef readonly bytes data
+    cdef readonly bint has_data
     cdef Py_ssize_t _tag, _value, _end, _data_length, _data_tag
-    cdef bint _plain
     @cython.locals(size=Py_ssize_t, at=Py_ssize_t)
     cpdef read(self, bytes data)
     @cython.locals(view=cython.p_uchar, trailer=Py_ssize_t, total=Py_ssize_t)
@@ -86,6 +86,8 @@ cdef class Scanned:
     @cython.locals(left=dict, data=bytes, size=Py_ssize_t, pieces=list, at=Py_ssize_t, kept=Py_ssize_t,
                    head=Py_ssize_t, begin=Py_ssize_t, tag=Py_ssize_t)
     cpdef bytes edited(self, changes)
+    @cython.locals(size=Py_ssize_t, at=Py_ssize_t, found=list)
+    cpdef tuple chosen(self, frozenset tags)
     @cython.locals(data=bytes, at=Py_ssize_t, stop=Py_ssize_t, length=Py_ssize_t, length_stop=Py_ssize_t, old=bytes,
                    new=bytes, old_length=bytes, new_length=bytes, end=Py_ssize_t, total=Py_ssize_t, made=Scanned)
     cpdef Scanned renumbered(self, Py_ssize_t number)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Self
+from typing import Self, TypeVar
 
 from ...errors import ParseError
 from .tags import DATA_FIELDS
@@ -20,6 +20,7 @@ from .values import placed, with_lengths
 
 __all__ = ["Garbled", "Scanned", "check_sum", "read_as", "type_of", "written"]
 
+S = TypeVar("S", bound="Scanned")
 COMPILED: bool = not __file__.endswith(".py")
 """Whether this module runs compiled."""
 MOST_TAG_DIGITS: int = 9
@@ -43,6 +44,8 @@ class Scanned:
 
     data: bytes
     """The bytes."""
+    has_data: bool
+    """Whether it has a field with the length of data: the value of the next may contain SOH."""
 
     def __init__(self, data: bytes) -> None:
         self.read(data)
@@ -56,8 +59,7 @@ class Scanned:
         """
         self.data = data
         self._data_tag: int = 0
-        self._plain = True
-        """Whether no field has the length of the next."""
+        self.has_data = False
         size = len(data)
         at = self._next(0)
         if self._tag == 8:
@@ -98,8 +100,7 @@ class Scanned:
 
     def _next(self, at: int) -> int:
         """Find the field that begins at an offset, and return the offset of the next."""
-        view = self.data
-        size = len(self.data)
+        view, size = self.data, len(self.data)
         begin = at
         tag = 0
         while at < size and 48 <= view[at] <= 57 and at - begin < MOST_TAG_DIGITS:
@@ -123,22 +124,21 @@ class Scanned:
             if tag < 2048 and IS_LENGTH[tag] != 0:
                 self._data_length: int = self._number(self._value, at)
                 self._data_tag = DATA_FIELDS[tag]
-                self._plain = False
+                self.has_data = True
         self._end: int = at
         return at + 1
 
     def _find(self, tag: int) -> bool:
         """Find the first field with a tag."""
         size = len(self.data)
-        if self._plain:  # no value can contain SOH
+        if not self.has_data:  # no value can contain SOH
             at = find_tag(self.data, tag)
             if at < 0:
                 return False
             self._value = at
             self._end = find_end(self.data, at, size)
             return True
-        at = 0
-        self._data_tag = 0
+        at = self._data_tag = 0
         while at < size:
             at = self._next(at)
             if self._tag == tag:
@@ -206,13 +206,17 @@ class Scanned:
     @property
     def fields(self) -> tuple[tuple[int, bytes], ...]:
         """All fields, in order: tags and values."""
+        return self.chosen(None)
+
+    def chosen(self, tags: frozenset[int] | None) -> tuple[tuple[int, bytes], ...]:
+        """Return the fields with some tags, or all, in order: tags and values."""
         found = []
-        at = 0
-        size = len(self.data)
+        at, size = 0, len(self.data)
         self._data_tag = 0
         while at < size:
             at = self._next(at)
-            found.append((self._tag, self.data[self._value : self._end]))
+            if tags is None or self._tag in tags:
+                found.append((self._tag, self.data[self._value : self._end]))
         return tuple(found)
 
     def edited(self, changes: Mapping[int, bytes | None]) -> bytes:
@@ -226,11 +230,9 @@ class Scanned:
             changes: tags, but 8, 9 and 10, and values.
         """
         left = with_lengths(changes)
-        data = self.data
-        size = len(data)
+        data, size = self.data, len(self.data)
         pieces = []
-        at = kept = head = 0
-        self._data_tag = 0
+        at = kept = head = self._data_tag = 0
         while at < size:
             begin = at
             at = self._next(at)
@@ -278,11 +280,11 @@ class Scanned:
         between = data[length_stop:at]
         made.data = b"".join((data[:length], new_length, between, new, data[stop : end - 4], b"%03d\1" % total))
         made._data_tag = 0
-        made._plain = self._plain
+        made.has_data = self.has_data
         return made
 
 
-def read_as(classes: Mapping[bytes, type[Scanned]], other: type[Scanned], data: bytes) -> Scanned:
+def read_as(classes: Mapping[bytes, type[S]], other: type[S], data: bytes) -> S:
     """Return a whole message, of the class of its MsgType or else of another.
 
     Raises:
@@ -320,8 +322,7 @@ def find_tag(data: bytes, tag: int) -> int:
 
 def type_of(data: bytes) -> bytes:
     """Return MsgType of a whole message, without a look at anything else; b"" if it is not the third field."""
-    view = data
-    size = len(data)
+    view, size = data, len(data)
     at = find_end(data, 0, size) + 1
     at = find_end(data, at, size) + 1
     stop = find_end(data, at, size)

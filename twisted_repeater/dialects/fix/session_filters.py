@@ -83,7 +83,8 @@ class SessionFilter:
     def decide(self, message: Message, link: Link, ask: FilterFunction | None) -> Answer:
         """Return the verdict on a message, after asking the application's filters where that is needed."""
         self._message = message
-        numbers, is_next = self._session.numbers, self.tracker.is_next(message)
+        numbers, tracker = self._session.numbers, self.tracker
+        is_next = tracker.is_next(message)
         try:
             asks = is_next or numbers.arrived(self._way, message)
         except StoreError as error:
@@ -91,13 +92,13 @@ class SessionFilter:
         try:
             if not asks:
                 ask = None
-            if type(message) is Unreadable or len(message.data) > self._session.numbers.largest:
+            if type(message) is Unreadable or len(message.data) > numbers.largest:
                 self._check(message, ask)
             answer: Any = PASS_ON if ask is None else ask(message, link)
         except ParseError as error:
             answer = self._malformed(error, link)
-        if answer is PASS_ON and is_next and self.tracker.is_next(message):  # the filter may have sent something
-            return numbers.passed(self._way, message)
+        if answer is PASS_ON and is_next and tracker.is_next(message):  # the filter may have sent something
+            return tracker.passed(message)
         if issubclass(type(answer), Verdict):
             return self._settled(answer)
         later = verdict_later(answer).addErrback(self._malformed_later, link)

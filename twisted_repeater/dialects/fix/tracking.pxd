@@ -11,6 +11,7 @@ cdef class Tracker:
     cdef public bint is_quiet
     cdef public Py_ssize_t last, shift, other_shift
     cpdef bint is_next(self, Scanned message) except -1
+    cpdef passed(self, Scanned message)
 
 cdef class Untracked(Selector):
     cdef Tracker _tracker

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from ...errors import ParseError, outside
 from ...selectors import Selector
+from ...verdicts import PASS_ON, Send, Verdict
 from .scan import Scanned
 
 __all__ = ["Tracker", "Untracked", "number_in"]
@@ -51,6 +52,11 @@ class Tracker:
             return self.other_shift == 0 or not message._find(369)
         except ParseError:  # its fields cannot be told apart
             return False
+
+    def passed(self, message: Scanned) -> Verdict:
+        """Return what the receiver gets for a message that just passes: `is_next` has said so."""
+        self.last += 1
+        return PASS_ON if self.shift == 0 else Send(message.renumbered(self.last + self.shift))
 
 
 class Untracked(Selector):

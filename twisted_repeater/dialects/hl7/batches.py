@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from ...errors import MarshalingError
-from .by_message_type import comes_again
 from .frames import FILLERS, SHOWN, Filler, Headed, Raw, header_in, headers_in
+from .header import message_at, read_plain
 from .messages import Message
 from .structure import named
 
@@ -37,14 +37,15 @@ class Batch(Headed):
         Headed.__init__(self, data, charset=charset)
         if self._at < 0:
             raise MarshalingError(f"a batch must begin with FHS, BHS or MSH, not {self._data[:SHOWN]!r}")
-        self._messages: tuple[Message, ...] | None = None
+        self._messages: tuple[Message, ...]
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """The messages in it, in order. What is between them, such as BHS, is in none."""
-        if self._messages is None:
-            self._messages = tuple(self._message(*where) for where in self._wheres())
-        return self._messages
+        found: tuple[Message, ...] | None = getattr(self, "_messages", None)  # a copy does not have it
+        if found is None:
+            found = self._messages = tuple(self._message(*where) for where in self._wheres())
+        return found
 
     def changed(self, function: Callable[[Message], Message]) -> Batch:
         """Return the batch with what a function makes of each message. All other bytes stay as they are."""
@@ -70,7 +71,7 @@ class Batch(Headed):
         return any(each.has_segment(name) for each in self.messages) or has_word(self.outside, name.encode())
 
     def _message(self, start: int, stop: int) -> Message:
-        return _message_of(self._data[start:stop], 0, self.default_charset)
+        return message_at(Message, self._data[start:stop], 0, self.default_charset)
 
     def _wheres(self) -> list[tuple[int, int]]:
         """Return where the messages are: each up to the next header, or to the segment that ends the batch."""
@@ -88,8 +89,9 @@ def read_frame(data: bytes, charset: str = "utf-8") -> Message | Batch | Raw | F
         data: the bytes, without the marks of MLLP.
         charset: the character set if MSH-18 does not say it.
     """
-    if data.startswith(b"MSH") and data[3:4] not in b"\r\n" and not comes_again(data, 0, len(data)):  # nearly all
-        return _message_of(data, 0, charset)
+    message = read_plain(Message, data, charset)
+    if message is not None:  # nearly all
+        return message
     if len(data) == 1 and data in FILLERS:
         return Filler(data)
     found = header_in(data)
@@ -98,19 +100,9 @@ def read_frame(data: bytes, charset: str = "utf-8") -> Message | Batch | Raw | F
     name, at = found
     if name != b"MSH" or len(headers_in(data, at)) > 1:
         return Batch(data, charset=charset)
-    return _message_of(data, at, charset)
+    return message_at(Message, data, at, charset)
 
 
 def has_word(data: bytes, name: bytes) -> bool:
     """Return whether the name of a segment is in some bytes, as a word of its own. NULs in it do not count."""
     return re.search(rb"(?<![A-Za-z0-9])%s(?![A-Za-z0-9])" % name, data.replace(b"\0", b"")) is not None
-
-
-def _message_of(data: bytes, at: int, charset: str) -> Message:
-    """Return the message whose header is at an offset."""
-    message = Message.__new__(Message)
-    message._data = data
-    message._at = at
-    message.default_charset = charset
-    message._charset = message._delimiters = message._view = message._fields = None
-    return message

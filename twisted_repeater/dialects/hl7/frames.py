@@ -7,21 +7,15 @@ order and the number of fields, delimiters at the end of a segment, the way segm
 from __future__ import annotations
 
 import re
-from typing import cast
 
 from .charsets import Charset, charset_of
-from .structure import Delimiters, delimiters_at, named, segments_of
+from .header import SHOWN, Frame, Header
+from .structure import Delimiters, named, segments_of
 
 __all__ = ["FILLERS", "SHOWN", "Filler", "Frame", "Headed", "Raw", "header_in", "headers_in"]
 
 FILLERS = b"\r\n\0"
 """Bytes that some programs send between two frames."""
-
-LAST_FIELD = 18
-"""The last field of a header that is read without looking for segments."""
-
-SHOWN = 64
-"""How many bytes of a frame without a header are shown."""
 
 SHOWN_OF_HEADER = 150
 """How many bytes of a header are shown."""
@@ -29,35 +23,6 @@ SHOWN_OF_HEADER = 150
 _header = re.compile(rb"[\x00-\x20\x7f-\xff]*(MSH|FHS|BHS)[^\r\n]")
 _surely = re.compile(rb"MSH[^\w\s]{2}", re.ASCII)
 _any = Delimiters(b"", b"", b"", b"", b"", b"\r")
-
-
-class Frame:
-    """The base of what is in a frame.
-
-    Two are equal if their bytes are.
-
-    Args:
-        data: the bytes, without the marks of MLLP.
-    """
-
-    __slots__ = ("_data",)
-
-    def __init__(self, data: bytes) -> None:
-        self._data = bytes(data)
-
-    def __bytes__(self) -> bytes:
-        """Return the bytes, without the marks of MLLP."""
-        return self._data
-
-    def __eq__(self, other: object) -> bool:
-        return self._data == other._data if type(other) is type(self) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._data)
-
-    def __repr__(self) -> str:
-        more = "..." if len(self._data) > SHOWN else ""
-        return f"{type(self).__name__}({self._data[:SHOWN]!r}{more})"
 
 
 class Raw(Frame):
@@ -72,34 +37,20 @@ class Filler(Frame):
     __slots__ = ()
 
 
-class Headed(Frame):
+class Headed(Header):
     """The base of what begins with a header: MSH, FHS or BHS."""
 
-    __slots__ = ("_at", "_charset", "_delimiters", "_fields", "_view", "default_charset")
+    __slots__ = ()
 
     def __init__(self, data: bytes, *, charset: str = "utf-8") -> None:
-        Frame.__init__(self, data)
-        found = header_in(self._data)
-        self._at = -1 if found is None else found[1]
-        self.default_charset: str = charset
-        """The character set if MSH-18 does not say it."""
-        self._charset: Charset | None = None
-        self._delimiters: Delimiters | None = None
-        self._fields: list[bytes] | None = None
-        self._view: bytes | None = None
+        found = header_in(bytes(data))
+        super().__init__(data, -1 if found is None else found[1], charset)
 
     def __repr__(self) -> str:
         # The segments after the header are about patients. They do not belong in logs.
         start = max(self._at, 0)
         header = re.split(rb"[\r\n]", self._data[start : start + SHOWN_OF_HEADER], maxsplit=1)[0]
         return f"{type(self).__name__}({header!r}, {len(self._data)} bytes)"
-
-    @property
-    def delimiters(self) -> Delimiters:
-        """The delimiters, as the header has them."""
-        if self._delimiters is None:
-            self._read_header()
-        return cast("Delimiters", self._delimiters)
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -113,20 +64,6 @@ class Headed(Frame):
         field = self.header_field(number)
         component = self.delimiters.component
         return self.charset.decode(field.partition(component)[0] if component else field).strip()
-
-    def header_field(self, number: int) -> bytes:
-        """Return a field of the header, up to the eighteenth, as it is written. The rest is not looked at."""
-        if self._fields is None:
-            self._read_header()
-        fields = cast("list[bytes]", self._fields)
-        return fields[number - 1] if number <= len(fields) and number <= LAST_FIELD else b""
-
-    def _read_header(self) -> None:
-        data, at = self._data, self._at
-        self._delimiters = delimiters = delimiters_at(data, at)
-        stop = data.find(delimiters.segment, at)
-        header = data[at:stop] if stop >= 0 else data[at:]
-        self._fields = header.split(delimiters.field, LAST_FIELD)
 
     @property
     def charset(self) -> Charset:

@@ -70,16 +70,11 @@ class Level(NamedTuple):
 USUAL = Delimiters(b"|", b"^", b"~", b"\\", b"&", b"\r")
 """Those that nearly all messages have."""
 
-_usual_header = b"|^~\\&|"
 _end = re.compile(rb"\r\n?|\n")
 
 
 def delimiters_at(data: bytes, at: int) -> Delimiters:
     """Return the delimiters of the message whose header is at an offset."""
-    if data.startswith(_usual_header, at + 3):
-        stop = data.find(b"\r", at)
-        if stop > 0 and data.find(b"\n", at, stop + 2) < 0:
-            return USUAL
     end = _end.search(data, at + 4)
     field = data[at + 3 : at + 4]
     stop = data.find(field, at + 4, end.start() if end else len(data))
