@@ -584,19 +584,6 @@ class ClientLimitTests(MemoryCase):
             world.settle()
         self.assertEqual(world.calls.refusals, [])
 
-    def test_no_place_in_time(self) -> None:
-        """It waits no longer than the hello timeout, which began when it connected, and nobody is dialled."""
-        world = self.memory(limits=Limits(max_clients=1))
-        late = world.connect(None)
-        world.linked("alice")
-        world.advance(6)
-        world.say(late, "bob")
-        world.advance(3.9)
-        self.assertEqual(world.calls.refusals, [])
-        world.advance(0.1)
-        self.assertEqual(world.calls.refusals, [("bob", TooManyClients)])
-        self.assertEqual((len(world.server.connections), late.heard), (1, None))
-
     def test_left_while_waiting(self) -> None:
         """One that leaves while it waits is skipped."""
         world = self.memory(limits=Limits(max_clients=1))

@@ -19,6 +19,7 @@ from twisted_repeater.errors import (
     OpeningFailed,
     RefusedByApplication,
     RepeaterClosed,
+    TooManyClients,
 )
 
 from ..peers import hello
@@ -110,6 +111,19 @@ class OpeningTimeTests(OpeningCase):
             world = self.world_of(opening)
             world.connect()
             self.refused(world, OpeningFailed, f"the opening of test did not await {what}")
+
+    def test_no_place_in_time(self) -> None:
+        """A client waits for a place no longer than the hello timeout, which began when it connected, and nobody is dialled."""
+        world = self.memory(limits=Limits(max_clients=1))
+        late = world.connect(None)
+        world.linked("alice")
+        world.advance(6)
+        world.say(late, "bob")
+        world.advance(3.9)
+        self.assertEqual(world.calls.refusals, [])
+        world.advance(0.1)
+        self.assertEqual(world.calls.refusals, [("bob", TooManyClients)])
+        self.assertEqual((len(world.server.connections), late.heard), (1, None))
 
     def test_cancellers(self) -> None:
         """If the canceller of an answer raises, that is logged; Ctrl-C in it goes through."""

@@ -283,16 +283,9 @@ def _values(frame: bytes, at: int) -> tuple[tuple[bytes | None, ...], int]:
     (count,) = uint16(frame, at)
     at += 2
     values: list[bytes | None] = []
-    for _ in range(count):  # no call of _value for each: it would take as long again
-        (size,) = int32(frame, at)
-        at += 4
-        if size >= 0:
-            values.append(frame[at : at + size])
-            at += size
-        elif size == -1:
-            values.append(None)
-        else:
-            raise ValueError(f"a value cannot have {size} bytes")
+    for _ in range(count):
+        value, at = _value(frame, at)
+        values.append(value)
     return tuple(values), at
 
 
