@@ -113,7 +113,7 @@ class OpeningTimeTests(OpeningCase):
             self.refused(world, OpeningFailed, f"the opening of test did not await {what}")
 
     def test_no_place_in_time(self) -> None:
-        """A client waits for a place no longer than the hello timeout, which began when it connected, and nobody is dialled."""
+        """A client waits for a place no longer than the hello timeout, which began with its connection."""
         world = self.memory(limits=Limits(max_clients=1))
         late = world.connect(None)
         world.linked("alice")
