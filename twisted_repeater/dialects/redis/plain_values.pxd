@@ -9,6 +9,8 @@ cpdef words_in(bytes frame)
 @cython.locals(view=cython.p_uchar, size=Py_ssize_t, start=Py_ssize_t, number=Py_ssize_t)
 cpdef plain_value(bytes frame)
 @cython.locals(view=cython.p_uchar)
+cdef bint is_line(bytes frame, Py_ssize_t at, Py_ssize_t stop) noexcept
+@cython.locals(view=cython.p_uchar)
 cdef Py_ssize_t line_end(bytes frame, Py_ssize_t at, Py_ssize_t size) noexcept
 @cython.locals(view=cython.p_uchar, number=Py_ssize_t)
 cdef Py_ssize_t number_at(bytes frame, Py_ssize_t at, Py_ssize_t stop) noexcept

@@ -54,7 +54,7 @@ def plain_value(frame: bytes) -> Any:
     if size < 3 or view[size - 2] != 13 or view[size - 1] != 10:
         return NOT_PLAIN
     if view[0] == 43:  # +
-        return frame[1 : size - 2]
+        return frame[1 : size - 2] if is_line(frame, 1, size - 2) else NOT_PLAIN
     if view[0] == 58:  # :
         number = number_at(frame, 1, size - 2)
         return number if number >= 0 else NOT_PLAIN
@@ -63,6 +63,16 @@ def plain_value(frame: bytes) -> Any:
         if start != 0 and number_at(frame, 1, start - 2) == size - start - 2:
             return frame[start : size - 2]
     return NOT_PLAIN
+
+
+def is_line(frame: bytes, at: int, stop: int) -> bool:
+    """Return whether some bytes have neither CR nor LF in them."""
+    view = frame
+    while at < stop:
+        if view[at] == 13 or view[at] == 10:
+            return False
+        at += 1
+    return True
 
 
 def line_end(frame: bytes, at: int, size: int) -> int:
