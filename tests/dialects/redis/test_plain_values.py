@@ -53,6 +53,7 @@ class ValueTests(SynchronousTestCase):
         """All other replies are left to hiredis."""
         for frame in (
             b"", b"\r\n", b"-ERR\r\n", b":-1\r\n", b":" + b"9" * 19 + b"\r\n", b":1x\r\n", b"$-1\r\n", b"$?\r\n",
-            b"$5\r\nabc\r\n", b"$\r\nabc\r\n", b"*1\r\n:1\r\n", b"_\r\n", b"+OK\n", b"+OK\r", b"+a\nb\r\n", b"+a\rb\r\n",
+            b"$5\r\nabc\r\n", b"$\r\nabc\r\n", b"*1\r\n:1\r\n", b"_\r\n", b"+OK\n", b"+OK\r", b"+a\nb\r\n",
+            b"+a\rb\r\n",
         ):  # fmt: skip
             self.assertIs(plain_value(frame), NOT_PLAIN, frame)
