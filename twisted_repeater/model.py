@@ -31,7 +31,8 @@ class Side(enum.Enum):
     CLIENT = "client"
     SERVER = "server"
 
-    __hash__ = object.__hash__  # by C: there are two of them, and sets and tables of them for each link
+    if not TYPE_CHECKING:  # a type checker could not tell which class this is of
+        __hash__ = object.__hash__  # by C: there are two of them, and sets and tables of them for each link
 
     @property
     def other(self) -> Side:
@@ -45,7 +46,8 @@ class Direction(enum.Enum):
     TO_SERVER = "to_server"
     TO_CLIENT = "to_client"
 
-    __hash__ = object.__hash__  # see `Side`
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__  # see `Side`
 
     @property
     def source(self) -> Side:
