@@ -31,9 +31,6 @@ class Side(enum.Enum):
     CLIENT = "client"
     SERVER = "server"
 
-    if not TYPE_CHECKING:  # a type checker could not tell which class this is of
-        __hash__ = object.__hash__  # by C: there are two of them, and sets and tables of them for each link
-
     @property
     def other(self) -> Side:
         """The side across the link."""
@@ -46,9 +43,6 @@ class Direction(enum.Enum):
     TO_SERVER = "to_server"
     TO_CLIENT = "to_client"
 
-    if not TYPE_CHECKING:
-        __hash__ = object.__hash__  # see `Side`
-
     @property
     def source(self) -> Side:
         """The side whose messages travel this way."""
@@ -58,6 +52,10 @@ class Direction(enum.Enum):
     def target(self) -> Side:
         """The side that they travel to."""
         return self.source.other
+
+
+for _kind in (Side, Direction):  # sets and tables of them are made for each link: the hash of `Enum` is Python code
+    _kind.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 
 class OnFilterError(enum.Enum):
