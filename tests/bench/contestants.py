@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..paths import INTERPRETED, ROOT
 from .installed import needs
@@ -86,6 +87,22 @@ _SMALL = ("oneway-16", "oneway-256", "oneway-4k")
 _SOME = (*_SMALL, "oneway-64k", "echo-1", "echo-1024", "selector", "async-extra", "echo-async-extra")
 _INTERPRETED = {"PYTHONPATH": str(INTERPRETED)}
 
+
+def _ours(chosen: str, title: str, *loads: str, name: str = "", **more: Any) -> Contestant:
+    """Return the repeater with a filter, or with something else that its program knows by name.
+
+    Args:
+        chosen: the name that the program knows.
+        title: what it is, for the table.
+        loads: see `Contestant`.
+        name: its own name, where that is another one.
+        more: further fields of `Contestant`.
+    """
+    title = f"repeater, {title}"
+    more = {"start": repeater(chosen), **more}
+    return Contestant(name=f"repeater-{name or chosen}", title=title, prints_port=True, loads=loads, **more)
+
+
 CONTESTANTS = (
     Contestant(
         name="direct",
@@ -93,137 +110,54 @@ CONTESTANTS = (
         start=None,
         loads=("oneway", "echo", "connections", *_TLS, *PROTOCOLS),
     ),
-    Contestant(
-        name="repeater-no-filter",
-        title="repeater, no filter",
-        start=repeater("none"),
-        prints_port=True,
-        loads=(*_PLAIN, "connections", *_FRAMINGS, *_TLS, *_LATENCY, *PROTOCOLS),
-    ),
-    Contestant(
-        name="repeater-typed",
-        title="repeater, filter looks at every typed message",
-        start=repeater("typed"),
-        prints_port=True,
-        loads=PROTOCOLS,
-    ),
-    Contestant(
-        name="repeater-orders",
-        title="repeater, limits for orders",
-        start=repeater("orders"),
-        prints_port=True,
-        loads=("fix-orders",),
-    ),
-    Contestant(
-        name="repeater-shifted",
-        title="repeater, numbers shifted by a message that a filter has added",
-        start=repeater("shifted"),
-        prints_port=True,
-        loads=("fix-orders",),
-    ),
-    Contestant(
-        name="repeater-pass",
-        title="repeater, filter passes all",
-        start=repeater("pass"),
-        prints_port=True,
-        loads=(*_PLAIN, "connections", "broadcast", "selector", *_FRAMINGS, *_TLS, *_LATENCY),
+    _ours("none", "no filter", *_PLAIN, "connections", *_FRAMINGS, *_TLS, *_LATENCY, *PROTOCOLS, name="no-filter"),
+    _ours("typed", "filter looks at every typed message", *PROTOCOLS),
+    _ours("orders", "limits for orders", "fix-orders"),
+    _ours("shifted", "numbers shifted by a message that a filter has added", "fix-orders"),
+    _ours(
+        "pass",
+        "filter passes all",
+        *(*_PLAIN, "connections", "broadcast", "selector", *_FRAMINGS, *_TLS, *_LATENCY),
         missing=_not_compiled,
     ),
-    Contestant(
-        name="repeater-pass-interpreted",
-        title="repeater, filter passes all, interpreted",
-        start=repeater("pass"),
-        prints_port=True,
-        loads=(*_SOME, "idle", "broadcast", "connections"),
+    _ours(
+        "pass",
+        "filter passes all, interpreted",
+        *(*_SOME, "idle", "broadcast", "connections"),
+        name="pass-interpreted",
         environment=_INTERPRETED,
     ),
-    Contestant(
-        name="repeater-struct",
-        title="repeater, filter decodes with struct",
-        start=repeater("struct"),
-        prints_port=True,
-        loads=_SMALL,
-    ),
-    Contestant(
-        name="repeater-msgspec",
-        title="repeater, filter decodes with msgspec",
-        start=repeater("msgspec"),
-        prints_port=True,
-        loads=_SMALL,
-        missing=_no_msgspec,
-    ),
-    Contestant(
-        name="repeater-replace",
-        title="repeater, filter replaces all",
-        start=repeater("replace"),
-        prints_port=True,
-        loads=("oneway",),
-    ),
+    _ours("struct", "filter decodes with struct", *_SMALL),
+    _ours("msgspec", "filter decodes with msgspec", *_SMALL, missing=_no_msgspec),
+    _ours("replace", "filter replaces all", "oneway"),
+    _ours("chain", "chain of three filters that pass all", "oneway-16"),
+    _ours("coroutine", "filter is a coroutine that passes all at once", "oneway-16"),
+    _ours("bin-prot", "filter decodes with bin_prot", "echo-async-extra"),
+    _ours("logged", "no filter, two log lines for each link", "connections"),
+    _ours("fleet", "no filter, in a fleet", "connections-hello", beside=redis_engine, missing=_no_fleet),
     *(
-        Contestant(
-            name=f"repeater-{chosen}",
-            title=f"repeater, {title}",
-            start=repeater(chosen),
-            prints_port=True,
-            loads=(load,),
-        )
-        for chosen, title, load in (
-            ("chain", "chain of three filters that pass all", "oneway-16"),
-            ("coroutine", "filter is a coroutine that passes all at once", "oneway-16"),
-            ("bin-prot", "filter decodes with bin_prot", "echo-async-extra"),
-            ("logged", "no filter, two log lines for each link", "connections"),
-        )
-    ),
-    Contestant(
-        name="repeater-fleet",
-        title="repeater, no filter, in a fleet",
-        start=repeater("fleet"),
-        prints_port=True,
-        beside=redis_engine,
-        loads=("connections-hello",),
-        missing=_no_fleet,
-    ),
-    *(
-        Contestant(
-            name=f"repeater-{number}",
-            title=f"repeater, filter replaces all, {number} process{'es' * (number > 1)}",
+        _ours(
+            "replace",
+            f"filter replaces all, {number} process{'es' * (number > 1)}",
+            *("shared-messages", "shared-links"),
+            name=f"{number}",
             start=repeater("replace", shared=True),
-            prints_port=True,
             processes=number,
-            loads=("shared-messages", "shared-links"),
         )
         for number in (1, 2)
     ),
-    Contestant(
-        name="repeater-selector",
-        title="repeater, filter with a selector",
-        start=repeater("selector"),
-        prints_port=True,
-        loads=("selector",),
-    ),
-    Contestant(
-        name="repeater-selector-interpreted",
-        title="repeater, filter with a selector, interpreted",
-        start=repeater("selector"),
-        prints_port=True,
-        loads=("selector",),
+    _ours("selector", "filter with a selector", "selector"),
+    _ours(
+        "selector",
+        "filter with a selector, interpreted",
+        "selector",
+        name="selector-interpreted",
         environment=_INTERPRETED,
     ),
-    *(
-        Contestant(
-            name=f"repeater-{chosen}",
-            title=f"repeater, no filter, {title}",
-            start=repeater(chosen),
-            prints_port=True,
-            loads=_SMALL,
-        )
-        for chosen, title in (
-            ("watched", "watched by a function that does nothing"),
-            ("recorded", "recorded to a file"),
-            ("latency", "a fault by message: a latency of 1 µs for one in 1,000"),
-            ("bandwidth", "a fault by bytes: a bandwidth that is never reached"),
-        )
-    ),
+    _ours("watched", "no filter, watched by a function that does nothing", *_SMALL),
+    _ours("recorded", "no filter, recorded to a file", *_SMALL),
+    _ours("latency", "no filter, a fault by message: a latency of 1 µs for one in 1,000", *_SMALL),
+    _ours("bandwidth", "no filter, a fault by bytes: a bandwidth that is never reached", *_SMALL),
     Contestant(
         name="usual",
         title="the usual way",
