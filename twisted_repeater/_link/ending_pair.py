@@ -289,8 +289,7 @@ class EndingPair:
 
     def _report(self, connection: Connection, reason: BaseException) -> None:
         state = self._state
-        if connection.side not in self.down:
-            self._side_down(connection, reason)
+        self._side_down(connection, reason)
         if connection.state is ConnectionState.LOST:
             self.connection_drained(connection)
         if self._state is state:  # otherwise the next step is taken already
