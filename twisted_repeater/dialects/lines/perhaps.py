@@ -10,11 +10,11 @@ This module is ordinary Python; where a compiler was found at installation it ru
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from ...errors import outside
 from ...selectors import Selector
+from .patterns import LONE
 
 __all__ = ["Perhaps"]
 
@@ -23,8 +23,6 @@ COMPILED: bool = not __file__.endswith(".py")
 
 AT_ONCE = 4096
 """How many bytes are looked at together. If a word is in them, each of their lines is selected."""
-
-LONE = re.compile(rb"[\r\n\0]")
 
 
 class Perhaps(Selector):
