@@ -66,7 +66,7 @@ class Output:
         self._forward = forward
         self._back = back
         self._frames: list[bytes] | None = None
-        """The collected frames that go forward; ``None`` if there are none, since most lanes are at rest."""
+        """The collected frames that go forward. ``None`` if there are none: empty lists of all lanes cost memory."""
         self._answers: list[bytes] | None = None
         """The same for those that go back."""
         self._answered = False

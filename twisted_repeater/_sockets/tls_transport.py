@@ -72,8 +72,8 @@ class RelayingTLS(BufferingTLSTransport):
     def write_at_once(self, data: bytes | bytearray | memoryview) -> None:
         """Write without waiting for a turn of the reactor, as far as the socket takes it; the rest leaves as usual.
 
-        What cannot be encrypted now, before the end of a handshake say, is given to Twisted's ``write``. That keeps it,
-        or finds out again what is wrong and ends the connection.
+        What cannot be encrypted now is given to Twisted's ``write``. Before the end of a handshake, that keeps it.
+        After an error, that meets the same error and ends the connection.
         """
         self._aggregator.flush()  # small writes from before
         view, sent = memoryview(data), 0

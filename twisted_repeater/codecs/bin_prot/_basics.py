@@ -133,7 +133,7 @@ bin_text: BinType[str] = text()
 
 
 class OneByteReader(Reader):
-    """Reads one of some values, of which each is written as its index."""
+    """Reads a value that is written as its index in a list of values."""
 
     def __init__(self, name: str, values: tuple[Any, ...]) -> None:
         self._name = name
